@@ -1,0 +1,80 @@
+/** Bitmaps with the least significant bit first: bit n is byte n>>3, mask 1<<(n&7). */
+
+const popcount8 = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let bits = 0;
+  for (let rest = byte; rest > 0; rest >>= 1) bits += rest & 1;
+  return bits;
+});
+
+export class Bitmap {
+  readonly bytes: Uint8Array;
+  /** Set bits before each block of 512 bytes; made on the first `rank`. */
+  #ranks: Float64Array | undefined;
+
+  /** Over existing bytes (not copied), or `new Bitmap(new Uint8Array(n))` for an empty one. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  static ofSize(bits: number): Bitmap {
+    return new Bitmap(new Uint8Array(Math.ceil(bits / 8)));
+  }
+
+  get length(): number {
+    return this.bytes.length * 8;
+  }
+
+  has(index: number): boolean {
+    const byte = this.bytes[Math.floor(index / 8)];
+    return byte !== undefined && (byte & (1 << (index & 7))) !== 0;
+  }
+
+  add(index: number): void {
+    const at = Math.floor(index / 8);
+    this.bytes[at] = this.bytes[at]! | (1 << (index & 7));
+    this.#ranks = undefined;
+  }
+
+  remove(index: number): void {
+    const at = Math.floor(index / 8);
+    this.bytes[at] = this.bytes[at]! & ~(1 << (index & 7));
+    this.#ranks = undefined;
+  }
+
+  /** How many bits are set below `index`. */
+  rank(index: number): number {
+    this.#ranks ??= this.#countBlocks();
+    const byte = Math.min(Math.floor(index / 8), this.bytes.length);
+    const block = Math.floor(byte / 512);
+    let bits = this.#ranks[block]!;
+    for (let at = block * 512; at < byte; at++) bits += popcount8[this.bytes[at]!]!;
+    if (byte < this.bytes.length) bits += popcount8[this.bytes[byte]! & ((1 << (index & 7)) - 1)]!;
+    return bits;
+  }
+
+  /** How many bits are set. */
+  get count(): number {
+    return this.rank(this.length);
+  }
+
+  /** The first set bit at or after `from`, or -1. */
+  next(from: number): number {
+    for (let at = Math.floor(from / 8); at < this.bytes.length; at++) {
+      let byte = this.bytes[at]!;
+      if (at === Math.floor(from / 8)) byte &= 0xff << (from & 7);
+      if (byte !== 0) return at * 8 + 31 - Math.clz32(byte & -byte);
+    }
+    return -1;
+  }
+
+  #countBlocks(): Float64Array {
+    const ranks = new Float64Array(Math.floor(this.bytes.length / 512) + 1);
+    let bits = 0;
+    for (let at = 0; at < this.bytes.length; at++) {
+      if (at % 512 === 0) ranks[at / 512] = bits;
+      bits += popcount8[this.bytes[at]!]!;
+    }
+    if (this.bytes.length % 512 === 0) ranks[this.bytes.length / 512] = bits;
+    return ranks;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Random access to bytes that somebody else holds: a file, a buffer, a file inside another format.
+ * Reads are synchronous and by absolute offset; nobody seeks and nobody reads a whole dump.
+ */
+
+import { DumpError, type Where } from './errors.ts';
+
+export interface Source {
+  /** How errors and reports call it: usually the path. */
+  readonly name: string;
+  readonly size: number;
+  /**
+   * The bytes at `offset`, fewer than `length` only where the source ends. The result is read-only
+   * for the caller and may be overwritten by the next read: copy what must stay.
+   */
+  read(offset: number, length: number): Uint8Array;
+  /**
+   * Whether any of these bytes should be there and are not, though the source goes on after them;
+   * they read as zeros. Only a damaged container has such bytes.
+   */
+  lost?(offset: number, length: number): boolean;
+  close(): void;
+}
+
+/** A source over bytes in memory. */
+export function memorySource(name: string, bytes: Uint8Array): Source {
+  return {
+    name,
+    size: bytes.length,
+    read: (offset, length) => bytes.subarray(offset, Math.min(offset + length, bytes.length)),
+    close: () => {},
+  };
+}
+
+/** Exactly `length` bytes, or `truncated` naming `what` and the offset. Not a copy. */
+export function readExactly(
+  source: Source,
+  offset: number,
+  length: number,
+  what: string,
+): Uint8Array {
+  const where: Where = { file: source.name, offset };
+  if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(length) || length < 0) {
+    throw new DumpError('corrupt', `${what}: offset ${offset}, length ${length}`, { where });
+  }
+  if (offset + length > source.size) {
+    const left = Math.max(0, source.size - offset);
+    throw new DumpError('truncated', `${what} needs ${length} bytes, the file has ${left} left`, {
+      where,
+    });
+  }
+  if (source.lost?.(offset, length) === true) {
+    throw new DumpError('truncated', `${what}: some of its ${length} bytes are lost`, { where });
+  }
+  const bytes = source.read(offset, length);
+  if (bytes.length < length) {
+    throw new DumpError('truncated', `${what}: read ${bytes.length} of ${length} bytes`, { where });
+  }
+  return bytes;
+}
+
+/**
+ * The same source behind a few windows of read-ahead, so that neighbouring small reads (page
+ * descriptors, then pages) cost one call to the operating system. Least recently used goes first.
+ */
+export function windowed(source: Source, windowSize = 128 * 1024, windows = 8): Source {
+  const cache = new Map<number, Uint8Array>();
+  const windowAt = (index: number): Uint8Array => {
+    const known = cache.get(index);
+    if (known !== undefined) {
+      cache.delete(index);
+      cache.set(index, known);
+      return known;
+    }
+    const bytes = source.read(index * windowSize, windowSize).slice();
+    cache.set(index, bytes);
+    if (cache.size > windows) {
+      for (const oldest of cache.keys()) {
+        cache.delete(oldest);
+        break;
+      }
+    }
+    return bytes;
+  };
+  return {
+    name: source.name,
+    size: source.size,
+    lost: (offset, length) => source.lost?.(offset, length) === true,
+    close: () => source.close(),
+    read(offset, wanted) {
+      const length = Math.max(0, Math.min(wanted, source.size - offset));
+      const first = Math.floor(offset / windowSize);
+      const last = Math.floor((offset + length - 1) / windowSize);
+      if (length === 0) return new Uint8Array(0);
+      if (first === last) {
+        const start = offset - first * windowSize;
+        return windowAt(first).subarray(start, start + length);
+      }
+      if (last - first > 1) return source.read(offset, length);
+      const split = last * windowSize - offset;
+      const joined = new Uint8Array(length);
+      joined.set(windowAt(first).subarray(windowSize - split), 0);
+      joined.set(windowAt(last).subarray(0, length - split), split);
+      return joined;
+    },
+  };
+}
