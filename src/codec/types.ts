@@ -1,0 +1,31 @@
+/** One page in, one page out. A codec is stateless for its caller and synchronous. */
+
+export const compressionNames = ['none', 'rle', 'zlib', 'lzo', 'snappy', 'zstd'] as const;
+export type CompressionName = (typeof compressionNames)[number];
+
+export interface Codec {
+  readonly name: CompressionName;
+  /**
+   * Fills `output` to its last byte from `input`. Anything else (too much, too little, damaged
+   * input) throws a DumpError `corrupt`; `output` is then undefined content.
+   */
+  decompress(input: Uint8Array, output: Uint8Array): void;
+  /** The compressed page, or undefined where that would not be smaller than `input`. */
+  compress(input: Uint8Array): Uint8Array | undefined;
+}
+
+/** What the host lends: zlib streams (RFC 1950). Node's own, or fflate in a browser. */
+export interface Zlib {
+  inflate(input: Uint8Array, outputSize: number): Uint8Array;
+  deflate(input: Uint8Array, level: number): Uint8Array;
+}
+
+/** The codecs that were made ready. `get` of another one is an `unsupported` DumpError. */
+export interface Codecs {
+  get(name: CompressionName): Codec;
+  /**
+   * Loads what `get(name)` needs (WebAssembly starts asynchronously). Opening a dump does this for
+   * the codecs that its header may use.
+   */
+  prepare(name: CompressionName): Promise<void>;
+}

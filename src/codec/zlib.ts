@@ -1,0 +1,38 @@
+/** RFC 1950 streams, one a page; the work is done by the host's zlib. */
+
+import { DumpError } from '../bytes/errors.ts';
+import type { Codec, Zlib } from './types.ts';
+
+/** makedumpfile compresses at Z_BEST_SPEED; pages of 4 KiB gain little from more. */
+const level = 1;
+
+export function createZlib(zlib: Zlib): Codec {
+  return {
+    name: 'zlib',
+    decompress(input, output) {
+      let inflated: Uint8Array;
+      try {
+        inflated = zlib.inflate(input, output.length);
+      } catch (cause) {
+        throw new DumpError('corrupt', `zlib data cannot be inflated: ${messageOf(cause)}`, {
+          cause,
+        });
+      }
+      if (inflated.length !== output.length) {
+        throw new DumpError(
+          'corrupt',
+          `zlib data inflates to ${inflated.length} bytes, not ${output.length}`,
+        );
+      }
+      output.set(inflated);
+    },
+    compress(input) {
+      const deflated = zlib.deflate(input, level);
+      return deflated.length < input.length ? deflated : undefined;
+    },
+  };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,62 @@
+/** What a writer is given, and what it says when it is done. */
+
+import type { ElfNote, MemoryImage, Registers, Utsname } from './types.ts';
+
+export interface DumpContent {
+  /** Pages in state `stored` or `zero` are written, the others stay what they are. */
+  readonly image: MemoryImage;
+  readonly uts: Utsname;
+  /** Seconds since 1970. */
+  readonly time: number;
+  /** NT_PRSTATUS for each CPU, and VMCOREINFO. */
+  readonly notes: readonly ElfNote[];
+  readonly vmcoreinfo: string | undefined;
+  readonly physBase: bigint;
+  readonly panic?: { readonly message: string; readonly task: bigint; readonly cpu: number };
+  /** For LKCD's arch header, by CPU number. */
+  readonly cpus: readonly {
+    readonly registers: Registers;
+    readonly task: bigint;
+    readonly stack: bigint;
+  }[];
+}
+
+/** Called now and then with the pages done and the pages due. */
+export type Progress = (done: number, total: number) => void;
+
+export interface WriteSummary {
+  /** Size of the file. */
+  readonly bytes: number;
+  readonly pages: number;
+  /** Pages of zeros among them. */
+  readonly zeroPages: number;
+  /** Pages that the image's index has, but that could not be read: they are not in the file. */
+  readonly unreadable: number;
+}
+
+/** How many pages a writer will be asked to write. */
+export function pagesDue(image: MemoryImage): number {
+  let pages = 0;
+  for (const { first, end, state } of image.runs()) {
+    if (state === 'stored' || state === 'zero') pages += end - first;
+  }
+  return pages;
+}
+
+/** PFNs of the pages to write, ascending. */
+export function* pfnsToWrite(image: MemoryImage): Generator<number> {
+  for (const { first, end, state } of image.runs()) {
+    if (state !== 'stored' && state !== 'zero') continue;
+    for (let pfn = first; pfn < end; pfn++) yield pfn;
+  }
+}
+
+export function isZeroPage(bytes: Uint8Array): boolean {
+  // Most other pages show it in their first bytes; eight at a time for the rest.
+  if (bytes[0] !== 0 || bytes.byteOffset % 8 !== 0 || bytes.length % 8 !== 0) {
+    return bytes.every((byte) => byte === 0);
+  }
+  return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8).every((value) =>
+    Object.is(value, 0),
+  );
+}

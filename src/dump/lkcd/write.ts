@@ -1,0 +1,162 @@
+/**
+ * Writes LKCD version 8: what crash opens with `--kaslr` and `-m phys_base`. Pages are ascending,
+ * none is written twice (crash takes the second for the end of the file), a page that compression
+ * does not shrink is stored raw, a zero page is never a raw record of size 0 (libkdumpfile refuses
+ * those), and an end record follows the last page.
+ */
+
+import { DumpError } from '../../bytes/errors.ts';
+import { Appender, type Sink } from '../../bytes/sink.ts';
+import { encodeUtf8, latin1Bytes } from '../../bytes/text.ts';
+import type { Codecs } from '../../codec/types.ts';
+import {
+  type DumpContent,
+  isZeroPage,
+  type Progress,
+  pagesDue,
+  pfnsToWrite,
+  type WriteSummary,
+} from '../content.ts';
+import { registerNames } from '../types.ts';
+import { NewUtsname } from '../utsname.ts';
+import {
+  ArchHeader,
+  archMagic,
+  archVersion,
+  compressionIds,
+  cpuRegisters,
+  dumpMagic,
+  HeaderV8,
+  headerAreaSize,
+  PageFlags,
+  PageRecord,
+  registersSize,
+  slotSize,
+  VmcoreinfoBlock,
+  vmcoreinfoAlign,
+  vmcoreinfoMagic,
+} from './layout.ts';
+
+export interface LkcdOptions {
+  readonly compression: 'none' | 'rle' | 'zlib';
+  readonly codecs: Codecs;
+  readonly progress?: Progress;
+}
+
+const version = 8;
+/** DUMP_LEVEL_ALL. */
+const levelAll = 8;
+const pagesPerProgress = 1024;
+
+/** Writes the whole file; finishing or aborting the sink is the caller's. */
+export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions): WriteSummary {
+  const { image } = content;
+  const codec = options.codecs.get(options.compression);
+  const total = pagesDue(image);
+  // A dump that is interrupted has a good header and no end record.
+  sink.write(0, headerArea(content, options.compression, total));
+  const records = new Appender(sink, headerAreaSize);
+  const append = (address: bigint, flags: number, data: Uint8Array): void => {
+    records.append(
+      PageRecord.encode({ dp_address: address, dp_size: data.length, dp_flags: flags }),
+    );
+    records.append(data);
+  };
+  let pages = 0;
+  let zeroPages = 0;
+  let unreadable = 0;
+  for (const pfn of pfnsToWrite(image)) {
+    const { bytes } = image.readPage(pfn);
+    if (bytes === undefined) {
+      unreadable++;
+    } else {
+      const packed = codec.compress(bytes);
+      const flags = packed === undefined ? PageFlags.raw : PageFlags.compressed;
+      append(BigInt(pfn) * BigInt(image.pageSize), flags, packed ?? bytes);
+      pages++;
+      if (isZeroPage(bytes)) zeroPages++;
+    }
+    if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
+  }
+  // A page that the image promised and did not give makes the dump one that was cut short.
+  const endFlags = unreadable > 0 ? PageFlags.end | PageFlags.truncated : PageFlags.end;
+  append(0n, endFlags, new Uint8Array(0));
+  records.flush();
+  if (unreadable > 0) sink.write(0, headerArea(content, options.compression, pages));
+  options.progress?.(pages, total);
+  return { bytes: records.offset, pages, zeroPages, unreadable };
+}
+
+function headerArea(
+  content: DumpContent,
+  compression: LkcdOptions['compression'],
+  numPages: number,
+): Uint8Array {
+  const area = new Uint8Array(headerAreaSize);
+  const seconds = Math.floor(content.time);
+  HeaderV8.write(area, 0, {
+    dh_magic: dumpMagic,
+    dh_version: version,
+    dh_header_size: HeaderV8.size,
+    dh_dump_level: levelAll,
+    dh_page_size: content.image.pageSize,
+    dh_memory_size: BigInt(content.image.endPfn),
+    dh_memory_end: dumpMagic,
+    dh_num_pages: numPages,
+    // One byte less than the field: crash copies it as a C string.
+    dh_panic_string: content.panic?.message.slice(0, 255) ?? '',
+    tv_sec: BigInt(seconds),
+    tv_usec: BigInt(Math.round((content.time - seconds) * 1e6)),
+    utsname: NewUtsname.encode(content.uts),
+    dh_current_task: content.panic?.task ?? 0n,
+    dh_dump_compress: compressionIds.get(compression)!,
+  });
+  const archEnd = writeArchHeader(area, content);
+  writeVmcoreinfo(area, archEnd, content.vmcoreinfo);
+  return area;
+}
+
+/** Returns where the arch header ends. */
+function writeArchHeader(area: Uint8Array, { cpus, panic }: DumpContent): number {
+  const slots = cpus.length;
+  const at = HeaderV8.size;
+  const size = ArchHeader.size + slots * slotSize;
+  if (at + size > area.length) {
+    throw new DumpError('unsupported', `${slots} CPUs do not fit LKCD's header area`, {
+      hint: 'write a KDUMP file instead',
+    });
+  }
+  const registersOf = (cpu: number): bigint[] =>
+    registerNames.slice(0, cpuRegisters).map((name) => cpus[cpu]?.registers[name] ?? 0n);
+  const dumping = panic?.cpu ?? 0;
+  ArchHeader.write(area, at, {
+    dha_magic: archMagic,
+    dha_version: archVersion,
+    dha_header_size: size,
+    dha_regs: registersOf(dumping),
+    dha_smp_num_cpus: slots,
+    dha_dumping_cpu: dumping,
+  });
+  const view = new DataView(area.buffer, area.byteOffset);
+  const arrays = at + ArchHeader.size;
+  const tasks = arrays + slots * registersSize;
+  for (const [cpu, { task, stack }] of cpus.entries()) {
+    for (const [index, value] of registersOf(cpu).entries()) {
+      view.setBigUint64(arrays + cpu * registersSize + index * 8, value, true);
+    }
+    view.setBigUint64(tasks + cpu * 8, task, true);
+    // Second array: address of a saved copy of the stack; there is none.
+    view.setBigUint64(tasks + (2 * slots + cpu) * 8, stack, true);
+  }
+  return at + size;
+}
+
+/** Left out where the text does not fit: it is in the dumped memory as well. */
+function writeVmcoreinfo(area: Uint8Array, from: number, vmcoreinfo: string | undefined): void {
+  if (vmcoreinfo === undefined) return;
+  const text = encodeUtf8(vmcoreinfo);
+  const at = Math.ceil(from / vmcoreinfoAlign) * vmcoreinfoAlign;
+  if (at + VmcoreinfoBlock.size + text.length > area.length) return;
+  VmcoreinfoBlock.write(area, at, { magic: latin1Bytes(vmcoreinfoMagic), size: text.length });
+  area.set(text, at + VmcoreinfoBlock.size);
+}

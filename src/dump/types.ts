@@ -1,0 +1,108 @@
+/**
+ * What a dump is to the rooms above: memory by page with provenance, and what the format knows.
+ * A reader never invents zeros for a page that is not there.
+ */
+
+import type { DumpError } from '../bytes/errors.ts';
+
+/**
+ * `stored`: the bytes are here. `zero`: the page is known to be all zeros. `excluded`: a filter
+ * left it out on purpose. `missing`: it should be here and is not (cut file, hole, no such RAM).
+ * `damaged`: what is here cannot be decoded.
+ */
+export type PageState = 'stored' | 'zero' | 'excluded' | 'missing' | 'damaged';
+
+export interface PageRun {
+  readonly first: number;
+  /** One past the last. */
+  readonly end: number;
+  readonly state: PageState;
+}
+
+export interface Page {
+  readonly state: PageState;
+  /** The whole page for `stored` and `zero`, read-only; undefined for the other states. */
+  readonly bytes: Uint8Array | undefined;
+  /** Only for a page at a fractional edge of RAM: the bytes that are really there. */
+  readonly present?: { readonly start: number; readonly end: number };
+  /** Why there are no bytes, with the place in the file. */
+  readonly problem?: DumpError;
+}
+
+/** Physical memory by page frame number (PFN). */
+export interface MemoryImage {
+  readonly name: string;
+  readonly pageSize: number;
+  /** One past the highest PFN that the image knows of. */
+  readonly endPfn: number;
+  /** From the index alone, without reading contents: never `damaged`. */
+  state(pfn: number): PageState;
+  readPage(pfn: number): Page;
+  /**
+   * Every PFN from 0 to endPfn in maximal runs of one state. PFNs that are no RAM at all are
+   * `missing`.
+   */
+  runs(): Iterable<PageRun>;
+}
+
+export interface Utsname {
+  readonly sysname: string;
+  readonly nodename: string;
+  readonly release: string;
+  readonly version: string;
+  readonly machine: string;
+  readonly domainname: string;
+}
+
+/** General registers of x86-64, in the order of NT_PRSTATUS's pr_reg. */
+export const registerNames = [
+  'r15', 'r14', 'r13', 'r12', 'rbp', 'rbx', 'r11', 'r10', 'r9', 'r8', 'rax', 'rcx', 'rdx', 'rsi',
+  'rdi', 'orig_rax', 'rip', 'cs', 'eflags', 'rsp', 'ss', 'fs_base', 'gs_base', 'ds', 'es', 'fs',
+  'gs',
+] as const; // biome-ignore format: one table
+export type RegisterName = (typeof registerNames)[number];
+export type Registers = Readonly<Record<RegisterName, bigint>>;
+
+/** One CPU's state as the file has it. Which CPU it is, is for `src/linux` to find by evidence. */
+export interface CpuState {
+  /**
+   * Where it comes from: the n-th note of this kind, or the LKCD CPU slot. LKCD has the first 21
+   * registers only: fs_base to gs are 0 there.
+   */
+  readonly source: 'NT_PRSTATUS' | 'QEMU' | 'LKCD' | 'machine';
+  readonly index: number;
+  readonly registers: Registers;
+  /** pr_pid; QEMU puts the CPU number + 1 here. */
+  readonly pid?: number;
+  /** Control registers cr0..cr4 and the kernel's GS base: QEMU's note only. */
+  readonly control?: { readonly cr3: bigint; readonly cr4: bigint; readonly kernelGsBase: bigint };
+  /** LKCD: the task that the slot names. */
+  readonly task?: bigint;
+}
+
+export interface ElfNote {
+  readonly name: string;
+  readonly type: number;
+  readonly desc: Uint8Array;
+}
+
+export interface Dump extends MemoryImage {
+  /** Folder name under src/dump, or `machine` for an emulated machine's own memory. */
+  readonly format: string;
+  /** `KDUMP v6, zlib`: one line for people. */
+  readonly description: string;
+  readonly uts: Utsname | undefined;
+  /** Seconds since 1970, where the header says so. */
+  readonly time: number | undefined;
+  readonly notes: readonly ElfNote[];
+  readonly cpus: readonly CpuState[];
+  /** The text of the VMCOREINFO note, undefined where the format carries none. */
+  readonly vmcoreinfo: string | undefined;
+  /** LKCD: panic string and panicking task of its header. */
+  readonly panic: { readonly message: string; readonly task: bigint } | undefined;
+  /** makedumpfile's filter bits (1 zero, 2 cache, 4 private cache, 8 user, 16 free), if known. */
+  readonly level: number | undefined;
+  /** Why the dump is not whole (flag, cut file); undefined for a whole one. */
+  readonly incomplete: string | undefined;
+  close(): void;
+}

@@ -1,0 +1,74 @@
+/** A file as a Source. Whatever the operating system refuses is a DumpError `io`. */
+
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { DumpError } from '../bytes/errors.ts';
+import type { Source } from '../bytes/source.ts';
+
+export function fileSource(path: string): Source {
+  const fd = attempt(path, 'cannot be opened', () => openSync(path, 'r'));
+  const stat = attempt(path, 'cannot be examined', () => fstatSync(fd));
+  const refusal = refusalOf(stat);
+  if (refusal !== undefined) {
+    closeSync(fd);
+    throw new DumpError('unsupported', refusal.message, {
+      where: { file: path },
+      hint: refusal.hint,
+    });
+  }
+  let open = true;
+  return {
+    name: path,
+    size: stat.size,
+    read(offset, length) {
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, stat.size - offset)));
+      let done = 0;
+      while (done < bytes.length) {
+        const got = attempt(path, `cannot be read at offset ${offset + done}`, () =>
+          readSync(fd, bytes, done, bytes.length - done, offset + done),
+        );
+        // Somebody cut the file after it was opened.
+        if (got === 0) return bytes.subarray(0, done);
+        done += got;
+      }
+      return bytes;
+    },
+    close() {
+      if (open) closeSync(fd);
+      open = false;
+    },
+  };
+}
+
+function refusalOf(stat: {
+  size: number;
+  isFile(): boolean;
+  isDirectory(): boolean;
+}): { message: string; hint: string } | undefined {
+  if (stat.isDirectory()) {
+    return { message: 'is a directory', hint: 'name the dump file inside it' };
+  }
+  if (!stat.isFile()) {
+    return { message: 'is not a regular file', hint: 'copy the dump to a file first' };
+  }
+  if (stat.size === 0) {
+    return { message: 'is empty', hint: 'nothing was saved: look for the cause where it was made' };
+  }
+  return undefined;
+}
+
+function attempt<T>(path: string, what: string, body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    const hints: Record<string, string> = {
+      ENOENT: 'check the name',
+      EACCES: 'you may not read it: ask for permission',
+    };
+    throw new DumpError('io', `${what}: ${code}`, {
+      where: { file: path },
+      hint: hints[code],
+      cause,
+    });
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Foreign programs read what we write and write what we read: the C libraries of the codecs (by
+ * python's ctypes) and makedumpfile. crash has a test of its own, test/foreign. What is not
+ * installed is skipped loudly.
+ */
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { findProgram } from '../../bench/peers.mjs';
+import { MemorySink, type Sink } from '../../src/bytes/sink.ts';
+import { createCodecs } from '../../src/codec/codecs.ts';
+import type { DumpContent } from '../../src/dump/content.ts';
+import { writeKdump } from '../../src/dump/kdump/write.ts';
+import { writeLkcd } from '../../src/dump/lkcd/write.ts';
+import { encodeNotes } from '../../src/dump/notes.ts';
+import { openDump } from '../../src/dump/open.ts';
+import type { Dump } from '../../src/dump/types.ts';
+import { fileSink } from '../../src/host/file-sink.ts';
+import { fileSource } from '../../src/host/file-source.ts';
+import { nodeZlib } from '../../src/host/zlib.ts';
+import { openFixture } from '../support/fixture.ts';
+import { findImage } from '../support/images.ts';
+import { expectEqual, pageArbitrary } from '../support/pages.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tsdump-witness-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const codecs = createCodecs(nodeZlib);
+await codecs.prepare('zstd');
+
+const python = findProgram('python3');
+const makedumpfile = findProgram('makedumpfile');
+for (const [name, path] of Object.entries({ python3: python, makedumpfile })) {
+  if (path === undefined) console.warn(`skipped: no ${name}`);
+}
+
+async function open(path: string): Promise<Dump> {
+  return openDump(fileSource(path), { codecs: createCodecs(nodeZlib) });
+}
+
+describe.each(['zlib', 'lzo', 'snappy', 'zstd'] as const)('%s and its C library', (name) => {
+  const script = fileURLToPath(new URL('witness.py', import.meta.url));
+  const foreign = (direction: 'pack' | 'unpack', inputs: readonly Uint8Array[]): string[] => {
+    const lines = inputs.map((each) => {
+      return `${name} ${direction} ${Buffer.from(each).toString('hex')} 4096\n`;
+    });
+    const options = { input: lines.join(''), encoding: 'utf8', maxBuffer: 2 ** 28 } as const;
+    return execFileSync(python!, [script], options).trimEnd().split('\n');
+  };
+  const pages = fc.sample(pageArbitrary(4096), { numRuns: 300, seed: 42 });
+
+  test.skipIf(python === undefined)('read each other', ({ skip }) => {
+    const codec = codecs.get(name);
+    const theirs = foreign('pack', pages);
+    if (theirs[0]?.startsWith('missing')) skip(`no library for ${name}`);
+    for (const [index, page] of pages.entries()) {
+      const output = new Uint8Array(4096);
+      codec.decompress(Buffer.from(theirs[index]!, 'hex'), output);
+      expectEqual(output, page);
+    }
+    const shrunk = pages.filter((page) => codec.compress(page) !== undefined);
+    expect(shrunk.length).toBeGreaterThan(100);
+    const read = foreign(
+      'unpack',
+      shrunk.map((page) => codec.compress(page)!),
+    );
+    for (const [index, page] of shrunk.entries()) {
+      expectEqual(Buffer.from(read[index]!, 'hex'), page);
+    }
+  });
+});
+
+function contentOf(dump: Dump): DumpContent {
+  const uts = {
+    sysname: 'Linux',
+    nodename: 'test',
+    release: '6.1.0-56-cloud-amd64',
+    version: '',
+    machine: 'x86_64',
+    domainname: '',
+  };
+  const { notes, vmcoreinfo } = dump;
+  return { image: dump, uts, time: 1, notes, vmcoreinfo, physBase: physBaseOf(dump), cpus: [] };
+}
+
+function physBaseOf(dump: Dump): bigint {
+  return BigInt(/NUMBER\(phys_base\)=(-?\d+)/.exec(dump.vmcoreinfo!)![1]!);
+}
+
+function save(path: string, write: (sink: Sink) => void): string {
+  const sink = fileSink(path, { overwrite: false });
+  write(sink);
+  sink.finish();
+  return path;
+}
+
+function dmesg(file: string): string {
+  const output = `${file}.dmesg`;
+  const { status, stdout, stderr } = spawnSync(makedumpfile!, ['--dump-dmesg', file, output], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`makedumpfile: ${stdout}${stderr}`);
+  return readFileSync(output, 'utf8');
+}
+
+/** Every page that `left` has and `right` should have. */
+function compare(left: Dump, right: Dump): number {
+  let compared = 0;
+  for (const { first, end, state } of left.runs()) {
+    for (let pfn = first; state === 'stored' && pfn < end; pfn++) {
+      expectEqual(right.readPage(pfn).bytes, left.readPage(pfn).bytes!);
+      compared++;
+    }
+  }
+  return compared;
+}
+
+describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
+  test.each(['none', 'zlib', 'lzo'] as const)('reads our KDUMP: %s', async (compression) => {
+    const dump = await openFixture();
+    const path = save(join(folder, `own-${compression}`), (sink) => {
+      writeKdump(sink, contentOf(dump), { compression, level: dump.level ?? 0, codecs });
+    });
+    const log = dmesg(path);
+    expect(log).toContain('Linux version 6.1.0-56-cloud-amd64');
+    expect(log.split('\n').length).toBeGreaterThan(100);
+    expect(compare(dump, await open(path))).toBeGreaterThan(10_000);
+  });
+
+  test('filters our KDUMP again: the pages stay what they were', async () => {
+    const dump = await openFixture();
+    const path = save(join(folder, 'again'), (sink) => {
+      writeKdump(sink, contentOf(dump), { compression: 'zlib', level: 0, codecs });
+    });
+    const out = `${path}.lzo`;
+    execFileSync(makedumpfile!, ['-l', '-d', '31', path, out], { stdio: 'pipe' });
+    const again = await open(out);
+    expect(again.description).toBe('KDUMP v6, lzo');
+    expect(compare(again, dump)).toBeGreaterThan(5_000);
+  });
+
+  const flat = findImage('sysrq-full.flat');
+  test.skipIf(flat === undefined)('rearranges a flattened file as we read it', async () => {
+    const out = join(folder, 'rearranged');
+    const input = openSync(flat!, 'r');
+    execFileSync(makedumpfile!, ['-R', out], { stdio: [input, 'pipe', 'pipe'] });
+    closeSync(input);
+    const [flattened, plain] = [await open(flat!), await open(out)];
+    expect(plain.description).toBe('KDUMP v6, zlib');
+    expect(flattened.vmcoreinfo).toBe(plain.vmcoreinfo);
+    expect([...flattened.runs()]).toEqual([...plain.runs()]);
+    expect(compare(plain, flattened)).toBe(20544);
+  });
+
+  test.skipIf(flat === undefined)(
+    '-E writes an ELF file: excluded tails, pages as before',
+    async () => {
+      const dump = await open(flat!);
+      const elf = join(folder, 'elf');
+      writeFileSync(elf, elfOf(dump));
+      const whole = await open(elf);
+      expect(whole.description).toMatch(/^ELF64 vmcore/);
+      expect(compare(dump, whole)).toBe(20544);
+      execFileSync(makedumpfile!, ['-E', '-d', '31', elf, `${elf}.filtered`], { stdio: 'pipe' });
+      const filtered = await open(`${elf}.filtered`);
+      const kept = compare(filtered, dump);
+      let excluded = 0;
+      for (const { first, end, state } of filtered.runs()) {
+        if (state === 'excluded') excluded += end - first;
+      }
+      expect(kept).toBeGreaterThan(5_000);
+      expect(kept + excluded).toBe(20544);
+      expect(filtered.vmcoreinfo).toBe(dump.vmcoreinfo);
+      // The same filter as KDUMP: what the ELF file leaves out beyond that is zeros.
+      execFileSync(makedumpfile!, ['-c', '-d', '31', elf, `${elf}.kdump`], { stdio: 'pipe' });
+      const kdump = await open(`${elf}.kdump`);
+      for (const { first, end, state } of kdump.runs()) {
+        for (let pfn = first; state === 'stored' && pfn < end; pfn++) {
+          const page = filtered.readPage(pfn).bytes ?? new Uint8Array(4096);
+          expectEqual(page, kdump.readPage(pfn).bytes!);
+        }
+      }
+    },
+  );
+});
+
+/** An ELF core of all pages, program headers at 64: makedumpfile takes no other place. */
+function elfOf(dump: Dump): Uint8Array {
+  const runs = [...dump.runs()].filter(({ state }) => state === 'stored');
+  const notes = encodeNotes(dump.notes);
+  const size = 64 + 56 * (runs.length + 1) + notes.length;
+  const dataAt = Math.ceil(size / 4096) * 4096;
+  const pages = runs.reduce((sum, { first, end }) => sum + end - first, 0);
+  const file = Buffer.alloc(dataAt + pages * 4096);
+  file.write('\x7fELF\x02\x01\x01', 'latin1');
+  file.writeUInt16LE(4, 16);
+  file.writeUInt16LE(62, 18);
+  file.writeUInt32LE(1, 20);
+  file.writeBigUInt64LE(64n, 32);
+  file.writeUInt16LE(64, 52);
+  file.writeUInt16LE(56, 54);
+  file.writeUInt16LE(runs.length + 1, 56);
+  const phdr = (index: number, type: number, ...values: readonly number[]): void => {
+    file.writeUInt32LE(type, 64 + 56 * index);
+    for (const [at, value] of values.entries()) {
+      file.writeBigUInt64LE(BigInt(value), 64 + 56 * index + 8 + 8 * at);
+    }
+  };
+  phdr(0, 4, size - notes.length, 0, 0, notes.length, notes.length);
+  file.set(notes, size - notes.length);
+  let at = dataAt;
+  for (const [index, { first, end }] of runs.entries()) {
+    const length = (end - first) * 4096;
+    phdr(index + 1, 1, at, 0, first * 4096, length, length);
+    for (let pfn = first; pfn < end; pfn++, at += 4096) file.set(dump.readPage(pfn).bytes!, at);
+  }
+  return file;
+}
+
+test('our own LKCD and KDUMP of the default machine hold the same pages', async () => {
+  const dump = await openFixture();
+  const lkcd = new MemorySink();
+  writeLkcd(lkcd, contentOf(dump), { compression: 'rle', codecs });
+  const path = join(folder, 'own.lkcd');
+  writeFileSync(path, lkcd.bytes());
+  const kdump = save(join(folder, 'own.zstd'), (sink) => {
+    writeKdump(sink, contentOf(dump), { compression: 'zstd', level: 31, codecs });
+  });
+  const read = await open(path);
+  expect(compare(dump, read)).toBe(compare(await open(kdump), read));
+  expect(read.vmcoreinfo).toBe(dump.vmcoreinfo);
+});
