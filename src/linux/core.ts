@@ -1,0 +1,228 @@
+/**
+ * A kernel's memory made addressable: from a dump and nothing else to symbols, types and objects.
+ *
+ * The chain, each link read only when something needs it: VMCOREINFO (the note, or the kernel's own
+ * copy in memory) -> phys_base and the kernel's page tables -> kallsyms -> BTF -> objects.
+ */
+
+import { DumpError } from '../bytes/errors.ts';
+import { cstring } from '../bytes/text.ts';
+import type { Dump } from '../dump/types.ts';
+import { Btf } from './btf.ts';
+import { Kallsyms, kallsymsTables } from './kallsyms.ts';
+import { AddressSpace } from './memory.ts';
+import { listModules, type ModuleList, moduleBtf } from './modules.ts';
+import { type KernelObject, type MemberValue, readValue, viewObject } from './objects.ts';
+import type { PageTableRoot } from './paging.ts';
+import { PhysicalMemory } from './physical.ts';
+import { type KernelSymbol, SymbolTable } from './symbols.ts';
+import { TypeTable } from './types.ts';
+import { variableTypes } from './variables.ts';
+import { searchVmcoreinfo, Vmcoreinfo } from './vmcoreinfo.ts';
+
+/** __START_KERNEL_map: where the kernel's text is mapped, arch/x86/include/asm/page_64_types.h. */
+const kernelMap = 0xffff_ffff_8000_0000n;
+/** PAGE_OFFSET without CONFIG_RANDOMIZE_MEMORY, by levels of paging. */
+const defaultPageOffset = { 4: 0xffff_8880_0000_0000n, 5: 0xff11_0000_0000_0000n } as const;
+const maxBtfBytes = 256 * 1024 * 1024;
+/** NR_CPUS_RANGE_END of x86-64. */
+const maxCpus = 8192;
+
+export class KernelCore {
+  /** The dump: also the physical memory as an image. */
+  readonly dump: Dump;
+  readonly physical: PhysicalMemory;
+  readonly vmcoreinfo: Vmcoreinfo;
+  /** Where VMCOREINFO came from: the file's note, or a copy found in the dumped memory. */
+  readonly vmcoreinfoOrigin: 'note' | 'memory';
+  /** The kernel's own address space. */
+  readonly memory: AddressSpace;
+  #symbols: SymbolTable | undefined;
+  #types: TypeTable | undefined;
+  #modules: ModuleList | undefined;
+  #moduleBtf: readonly Btf[] | undefined;
+  #pageOffset: bigint | undefined;
+  #cpus: readonly number[] | undefined;
+
+  constructor(dump: Dump) {
+    this.dump = dump;
+    this.physical = new PhysicalMemory(dump);
+    if (dump.vmcoreinfo !== undefined) {
+      this.vmcoreinfo = new Vmcoreinfo(dump.vmcoreinfo);
+      this.vmcoreinfoOrigin = 'note';
+    } else {
+      this.vmcoreinfo = this.#findVmcoreinfo();
+      this.vmcoreinfoOrigin = 'memory';
+    }
+    this.memory = new AddressSpace(this.physical, this.#kernelPageTables());
+  }
+
+  /** Symbols of the kernel and its modules. The first access decodes kallsyms. */
+  get symbols(): SymbolTable {
+    if (this.#symbols === undefined) {
+      const tables = kallsymsTables(this.memory, this.vmcoreinfo);
+      if (tables === undefined) {
+        throw new DumpError('unsupported', 'VMCOREINFO does not say where kallsyms is', {
+          where: { file: this.dump.name },
+          hint: 'kernels before v6.0 do not say it; only what VMCOREINFO itself names can be read',
+        });
+      }
+      const kallsyms = new Kallsyms(this.memory, tables);
+      this.#symbols = new SymbolTable(kallsyms, () => this.modules.modules);
+    }
+    return this.#symbols;
+  }
+
+  /** Types of the kernel and its modules. The first access reads the BTF of vmlinux. */
+  get types(): TypeTable {
+    if (this.#types === undefined) {
+      const start = this.symbol('__start_BTF').address;
+      const length = Number(this.symbol('__stop_BTF').address - start);
+      if (length <= 0 || length > maxBtfBytes) {
+        throw new DumpError('corrupt', `BTF of vmlinux is ${length} bytes`, {
+          where: { virtual: start },
+        });
+      }
+      const vmlinux = new Btf('vmlinux', this.memory.read(start, length));
+      this.#types = new TypeTable(vmlinux, () => {
+        this.#moduleBtf ??= moduleBtf(this, vmlinux);
+        return this.#moduleBtf;
+      });
+    }
+    return this.#types;
+  }
+
+  /** Loaded modules, oldest first. */
+  get modules(): ModuleList {
+    this.#modules ??= listModules(this);
+    return this.#modules;
+  }
+
+  symbol(name: string): KernelSymbol {
+    const found = this.symbols.lookup(name);
+    if (found === undefined) {
+      throw new DumpError('absent', `the kernel has no symbol "${name}"`, {
+        where: { file: this.dump.name },
+      });
+    }
+    return found;
+  }
+
+  /** The address of a symbol, from VMCOREINFO if it is there: that costs no symbol table. */
+  symbolAddress(name: string): bigint | undefined {
+    return this.vmcoreinfo.symbol(name) ?? this.symbols.lookup(name)?.address;
+  }
+
+  /** A lazy view of the struct or union `type` at `address`. */
+  object(type: string, address: bigint): KernelObject {
+    return viewObject(this, type, address);
+  }
+
+  /** A well-known global by its C type: BTF itself has no types for ordinary variables. */
+  variable(name: string): MemberValue {
+    const type = variableTypes[name];
+    if (type === undefined) {
+      throw new DumpError('absent', `the type of the variable "${name}" is not known`, {
+        hint: `cast it: (struct T *)&${name}`,
+      });
+    }
+    const { address } = this.symbol(name);
+    if (!type.endsWith('*')) return readValue(this, this.types.get(type), address);
+    const target = this.memory.u64(address);
+    return target === 0n ? null : this.object(type.slice(0, -1).trim(), target);
+  }
+
+  /** Possible CPUs. */
+  get cpus(): readonly number[] {
+    this.#cpus ??= this.cpuMask('__cpu_possible_mask');
+    return this.#cpus;
+  }
+
+  /** The CPU numbers in a mask variable: `__cpu_online_mask`, `__cpu_possible_mask`. */
+  cpuMask(name: string): number[] {
+    const ids = Math.min(this.memory.u32(this.symbol('nr_cpu_ids').address), maxCpus);
+    const bits = this.memory.read(this.symbol(name).address, Math.ceil(ids / 8));
+    return Array.from({ length: ids }, (_, cpu) => cpu).filter(
+      (cpu) => (bits[cpu >> 3]! & (1 << (cpu & 7))) !== 0,
+    );
+  }
+
+  /** What is added to a per-CPU symbol to get this CPU's copy. */
+  perCpuOffset(cpu: number): bigint {
+    return this.memory.u64(this.symbol('__per_cpu_offset').address + BigInt(cpu) * 8n);
+  }
+
+  /** The address of this CPU's copy of a per-CPU variable. */
+  perCpu(name: string, cpu: number): bigint {
+    return BigInt.asUintN(64, this.symbol(name).address + this.perCpuOffset(cpu));
+  }
+
+  /** The address space of `mm->pgd`. */
+  addressSpace(pgd: bigint): AddressSpace {
+    const physical = this.memory.translate(pgd).physical;
+    return new AddressSpace(this.physical, { ...this.memory.root, physical });
+  }
+
+  /** The address of a physical byte in the direct map. */
+  toVirtual(physical: bigint): bigint {
+    return this.pageOffset + physical;
+  }
+
+  /** Where the direct map of all physical memory starts. */
+  get pageOffset(): bigint {
+    if (this.#pageOffset === undefined) {
+      const variable = this.symbols.lookup('page_offset_base');
+      this.#pageOffset =
+        variable === undefined
+          ? defaultPageOffset[this.memory.root.levels]
+          : this.memory.u64(variable.address);
+    }
+    return this.#pageOffset;
+  }
+
+  #kernelPageTables(): PageTableRoot {
+    const { vmcoreinfo } = this;
+    const table = vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
+    const physBase = vmcoreinfo.physBase;
+    if (table === undefined || physBase === undefined) {
+      throw new DumpError('absent', "VMCOREINFO does not say where the kernel's page tables are", {
+        where: { file: this.dump.name },
+      });
+    }
+    return {
+      physical: imageToPhysical(table, physBase),
+      levels: vmcoreinfo.number('pgtable_l5_enabled') === 1 ? 5 : 4,
+      encryptionMask: BigInt(vmcoreinfo.number('sme_mask') ?? 0),
+    };
+  }
+
+  #findVmcoreinfo(): Vmcoreinfo {
+    for (const candidate of searchVmcoreinfo(this.dump)) {
+      if (this.#isOfThisKernel(candidate)) return candidate;
+    }
+    throw new DumpError('absent', 'no VMCOREINFO: neither a note in the file nor one in memory', {
+      where: { file: this.dump.name },
+      hint: 'with QEMU, give the guest `-device vmcoreinfo`; with LKCD, dump the kernel pages too',
+    });
+  }
+
+  /** A stale copy (a capture kernel's, an earlier boot's) does not lead to its own release. */
+  #isOfThisKernel(candidate: Vmcoreinfo): boolean {
+    const uts = candidate.symbol('init_uts_ns');
+    const { physBase, release } = candidate;
+    if (uts === undefined || physBase === undefined || release === undefined) return false;
+    const name = candidate.offset('uts_namespace.name') ?? 0;
+    const address = imageToPhysical(uts + BigInt(name) + 2n * 65n, physBase);
+    try {
+      return cstring(this.physical.read(address, 65)) === release;
+    } catch (error) {
+      if (error instanceof DumpError) return false;
+      throw error;
+    }
+  }
+}
+
+/** Physical address of something in the kernel's image. */
+function imageToPhysical(virtual: bigint, physBase: bigint): bigint {
+  return BigInt.asUintN(64, virtual - kernelMap + physBase);
+}

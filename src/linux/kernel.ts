@@ -1,0 +1,20 @@
+/** A kernel as the rooms above see it. */
+
+import type { Dump } from '../dump/types.ts';
+import { KernelCore } from './core.ts';
+import { TaskList } from './tasks.ts';
+
+export class Kernel extends KernelCore {
+  /** Every task; ask `.complete` and `.problems` after the loop. */
+  tasks(): TaskList {
+    return new TaskList(this);
+  }
+}
+
+/**
+ * The kernel whose memory a dump holds. Touches only what finding its page tables needs; symbols,
+ * types and objects are read when something asks for them.
+ */
+export function openKernel(dump: Dump): Kernel {
+  return new Kernel(dump);
+}

@@ -1,0 +1,105 @@
+/** Virtual memory behind one page-table root: typed reads that fail by name. */
+
+import { DumpError, within } from '../bytes/errors.ts';
+import { cstring } from '../bytes/text.ts';
+import { type PageTableRoot, type Translation, walk } from './paging.ts';
+import type { PhysicalMemory } from './physical.ts';
+
+const smallPage = 4096;
+const largePage = 2 * 1024 * 1024;
+/** A read of kernel memory that asks for more than this follows a wild length. */
+const maxRead = 256 * 1024 * 1024;
+
+export class AddressSpace {
+  readonly physical: PhysicalMemory;
+  readonly root: PageTableRoot;
+  /** Number of a 4 KB or 2 MB virtual page -> physical address of it. */
+  readonly #small = new Map<bigint, bigint>();
+  readonly #large = new Map<bigint, bigint>();
+
+  constructor(physical: PhysicalMemory, root: PageTableRoot) {
+    this.physical = physical;
+    this.root = root;
+  }
+
+  translate(address: bigint): Translation {
+    return walk(this.physical, this.root, BigInt.asUintN(64, address));
+  }
+
+  /** `length` bytes, all of them or a DumpError. May be a view into the page cache: read-only. */
+  read(address: bigint, length: number): Uint8Array {
+    const start = BigInt.asUintN(64, address);
+    if (!Number.isInteger(length) || length < 0 || length > maxRead) {
+      throw new DumpError('corrupt', `a length of ${length} bytes`, { where: { virtual: start } });
+    }
+    const inPage = Number(start & 0xfffn);
+    if (inPage + length <= smallPage) return this.#readInPage(start, length);
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const at = start + BigInt(done);
+      const piece = Math.min(smallPage - Number(at & 0xfffn), length - done);
+      bytes.set(this.#readInPage(at, piece), done);
+      done += piece;
+    }
+    return bytes;
+  }
+
+  u8(address: bigint): number {
+    return this.read(address, 1)[0]!;
+  }
+
+  u16(address: bigint): number {
+    return this.view(address, 2).getUint16(0, true);
+  }
+
+  u32(address: bigint): number {
+    return this.view(address, 4).getUint32(0, true);
+  }
+
+  i32(address: bigint): number {
+    return this.view(address, 4).getInt32(0, true);
+  }
+
+  u64(address: bigint): bigint {
+    return this.view(address, 8).getBigUint64(0, true);
+  }
+
+  i64(address: bigint): bigint {
+    return this.view(address, 8).getBigInt64(0, true);
+  }
+
+  /** A view of `length` bytes: for reading many members of one object. */
+  view(address: bigint, length: number): DataView {
+    const bytes = this.read(address, length);
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Text up to NUL or `maxLength` bytes. The page after the NUL need not be there. */
+  cstring(address: bigint, maxLength: number): string {
+    const inPage = smallPage - Number(BigInt.asUintN(64, address) & 0xfffn);
+    const head = this.read(address, Math.min(inPage, maxLength));
+    if (head.includes(0) || maxLength <= inPage) return cstring(head);
+    return cstring(this.read(address, maxLength));
+  }
+
+  #readInPage(address: bigint, length: number): Uint8Array {
+    if (length === 0) return new Uint8Array(0);
+    const physical = this.#toPhysical(address);
+    return within('', { virtual: address }, () => this.physical.read(physical, length));
+  }
+
+  #toPhysical(address: bigint): bigint {
+    const small = this.#small.get(address >> 12n);
+    if (small !== undefined) return small + (address & 0xfffn);
+    const large = this.#large.get(address >> 21n);
+    if (large !== undefined) return large + (address & 0x1fffffn);
+    const found = walk(this.physical, this.root, address);
+    if (found.pageSize >= largePage) {
+      this.#large.set(address >> 21n, found.physical - (address & 0x1fffffn));
+    } else {
+      this.#small.set(address >> 12n, found.physical - (address & 0xfffn));
+    }
+    return found.physical;
+  }
+}

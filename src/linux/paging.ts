@@ -1,0 +1,82 @@
+/**
+ * x86-64 page tables of four and five levels with 2 MB and 1 GB pages.
+ * Source: Intel SDM volume 3, chapter 4 (paging); Linux arch/x86/include/asm/pgtable_types.h.
+ */
+
+import { DumpError, within } from '../bytes/errors.ts';
+import type { PhysicalMemory } from './physical.ts';
+
+export interface PageTableRoot {
+  /** Physical address of the top table. */
+  readonly physical: bigint;
+  readonly levels: 4 | 5;
+  /** Bits of an entry that are no address although they lie in its field: AMD memory encryption. */
+  readonly encryptionMask: bigint;
+}
+
+export interface Translation {
+  readonly physical: bigint;
+  /** 4096, 2 MB or 1 GB: the size of the mapping that was found. */
+  readonly pageSize: number;
+  /** The entry that maps the page, with all its flags. */
+  readonly entry: bigint;
+  /** The physical address of that entry. */
+  readonly entryAddress: bigint;
+}
+
+export const pagePresent = 1n << 0n;
+export const pageWritable = 1n << 1n;
+export const pageUser = 1n << 2n;
+const pageLarge = 1n << 7n;
+/** Set in a not-present entry whose page is there all the same (PROT_NONE, NUMA hinting). */
+const pageProtNone = 1n << 8n;
+const addressMask = 0x000f_ffff_ffff_f000n;
+
+const levelNames = ['', 'PTE', 'PMD', 'PUD', 'P4D', 'PGD'] as const;
+
+/** Is the address sign-extended from the top bit that this many levels translate? */
+export function isCanonical(address: bigint, levels: 4 | 5): boolean {
+  const bits = levels === 5 ? 57 : 48;
+  return BigInt.asUintN(64, BigInt.asIntN(bits, address)) === address;
+}
+
+/** Walks the tables; `absent` names the level whose entry is not present. */
+export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigint): Translation {
+  if (!isCanonical(virtual, root.levels)) {
+    throw new DumpError('absent', 'not a canonical address', { where: { virtual } });
+  }
+  let table = root.physical;
+  for (let level: number = root.levels; ; level--) {
+    const shift = BigInt(12 + 9 * (level - 1));
+    // Four levels: the P4D is folded, the top table is called PGD.
+    const name = level === root.levels ? 'PGD' : levelNames[level]!;
+    const entryAddress = table + ((virtual >> shift) & 0x1ffn) * 8n;
+    const entry = within(`${name} entry`, { virtual }, () => memory.u64(entryAddress));
+    const protNone = level === 1 && (entry & pageProtNone) !== 0n;
+    if ((entry & pagePresent) === 0n && !protNone) {
+      throw new DumpError('absent', `not mapped: the ${name} entry is 0x${entry.toString(16)}`, {
+        where: { virtual },
+      });
+    }
+    const target = frameOf(entry) & ~root.encryptionMask;
+    if (level === 1 || ((level === 2 || level === 3) && (entry & pageLarge) !== 0n)) {
+      const offsetMask = (1n << shift) - 1n;
+      return {
+        physical: (target & ~offsetMask) | (virtual & offsetMask),
+        pageSize: 2 ** Number(shift),
+        entry,
+        entryAddress,
+      };
+    }
+    table = target;
+  }
+}
+
+/**
+ * The address field of an entry. A PROT_NONE entry holds it inverted, so that speculation misses
+ * memory (since v4.19, 6b28baca9b1f "x86/speculation/l1tf: Protect PROT_NONE PTEs").
+ */
+function frameOf(entry: bigint): bigint {
+  const inverted = entry !== 0n && (entry & pagePresent) === 0n;
+  return (inverted ? ~entry : entry) & addressMask;
+}

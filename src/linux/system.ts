@@ -1,0 +1,116 @@
+/** The system as a whole: who it is, how big, how long it ran, how busy it was. */
+
+import { DumpError } from '../bytes/errors.ts';
+import { cstring } from '../bytes/text.ts';
+import type { Utsname } from '../dump/types.ts';
+import type { KernelCore } from './core.ts';
+
+export interface SystemInfo {
+  readonly uts: Utsname;
+  readonly cpusPossible: number;
+  readonly cpusPresent: number;
+  readonly cpusOnline: number;
+  /** Seconds since 1970 when the dump was taken, by the kernel's own clock. */
+  readonly time: number | undefined;
+  /** Seconds since boot. */
+  readonly uptime: number | undefined;
+  /** Over one, five and fifteen minutes. */
+  readonly loadAverage: readonly [number, number, number] | undefined;
+  readonly cpuMegahertz: number | undefined;
+  /** Bytes of RAM that the kernel manages. */
+  readonly memoryBytes: number | undefined;
+  readonly tainted: bigint | undefined;
+  /** What could not be read. */
+  readonly problems: readonly DumpError[];
+}
+
+/** FSHIFT, include/linux/sched/loadavg.h: fixed point with 11 fractional bits. */
+const loadScale = 2048;
+const utsFieldSize = 65;
+
+export function systemInfo(kernel: KernelCore): SystemInfo {
+  const problems: DumpError[] = [];
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      problems.push(error);
+      return undefined;
+    }
+  };
+  const clock = attempt(() => timekeeper(kernel));
+  return {
+    uts: utsname(kernel),
+    cpusPossible: kernel.cpus.length,
+    cpusPresent: attempt(() => kernel.cpuMask('__cpu_present_mask').length) ?? 0,
+    cpusOnline: attempt(() => kernel.cpuMask('__cpu_online_mask').length) ?? 0,
+    time: clock?.time,
+    uptime: clock?.uptime,
+    loadAverage: attempt(() => loadAverage(kernel)),
+    cpuMegahertz: attempt(() => Math.trunc(kernel.variable('cpu_khz') / 1000)),
+    memoryBytes: attempt(() => presentPages(kernel) * kernel.dump.pageSize),
+    tainted: attempt(() => kernel.variable('tainted_mask') as bigint),
+    problems,
+  };
+}
+
+/** From VMCOREINFO's own addresses: needs neither symbols nor types. */
+export function utsname(kernel: KernelCore): Utsname {
+  const start = kernel.symbolAddress('init_uts_ns');
+  if (start === undefined) throw new DumpError('absent', 'the kernel has no symbol "init_uts_ns"');
+  const name = kernel.vmcoreinfo.offset('uts_namespace.name') ?? 0;
+  const bytes = kernel.memory.read(start + BigInt(name), 6 * utsFieldSize);
+  const field = (index: number): string =>
+    cstring(bytes.subarray(index * utsFieldSize, (index + 1) * utsFieldSize));
+  return {
+    sysname: field(0),
+    nodename: field(1),
+    release: field(2),
+    version: field(3),
+    machine: field(4),
+    domainname: field(5),
+  };
+}
+
+function timekeeper(kernel: KernelCore): { time: number; uptime: number } {
+  // `tk_core` is a sequence counter and a struct timekeeper; the struct around them has had a name
+  // in BTF since v6.13 (struct tk_data). Before that the counter takes 8 bytes with its padding.
+  const within = kernel.types.hasMember('struct tk_data', 'timekeeper')
+    ? kernel.types.offsetOf('struct tk_data', 'timekeeper')
+    : 8;
+  const address = kernel.symbol('tk_core').address + BigInt(within);
+  const clock = kernel.object('struct timekeeper', address);
+  return { time: Number(clock.xtime_sec), uptime: Number(clock.ktime_sec) };
+}
+
+function loadAverage(kernel: KernelCore): [number, number, number] {
+  const view = kernel.memory.view(kernel.symbol('avenrun').address, 24);
+  const average = (index: number): number => Number(view.getBigUint64(index * 8, true)) / loadScale;
+  return [average(0), average(1), average(2)];
+}
+
+/** Pages of all zones of all memory nodes. */
+export function presentPages(kernel: KernelCore): number {
+  let pages = 0;
+  for (const node of memoryNodes(kernel)) {
+    const data = kernel.object('struct pglist_data', node);
+    pages += Number(data.node_present_pages);
+  }
+  return pages;
+}
+
+/** Addresses of each memory node's struct pglist_data. */
+export function memoryNodes(kernel: KernelCore): bigint[] {
+  // Without CONFIG_NUMA there is one, a variable by itself.
+  const single = kernel.symbols.lookup('contig_page_data');
+  if (single !== undefined) return [single.address];
+  const table = kernel.symbol('node_data').address;
+  const count = kernel.vmcoreinfo.length('node_data') ?? 1;
+  const nodes: bigint[] = [];
+  for (let node = 0; node < Math.min(count, 1024); node++) {
+    const address = kernel.memory.u64(table + BigInt(node) * 8n);
+    if (address !== 0n) nodes.push(address);
+  }
+  return nodes;
+}

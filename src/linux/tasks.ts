@@ -1,0 +1,167 @@
+/** All tasks: idle ones of each CPU, every process, every thread of it. */
+
+import { DumpError } from '../bytes/errors.ts';
+import type { AddressSpace } from './memory.ts';
+import { addressOf, hasMember, type KernelObject, memberAddress } from './objects.ts';
+
+/** What listing tasks needs of the kernel; `KernelCore` is one. */
+export interface TaskKernel {
+  readonly memory: AddressSpace;
+  readonly cpus: readonly number[];
+  object(type: string, address: bigint): KernelObject;
+  perCpu(name: string, cpu: number): bigint;
+  variable(name: string): KernelObject;
+}
+
+/** PID_MAX_LIMIT of 64-bit kernels: no list of tasks is longer. */
+const maxTasks = 4 * 1024 * 1024;
+
+/**
+ * Iterates over views of `struct task_struct`: idle tasks by CPU, then processes in the kernel's
+ * own order, each followed by its threads. After the loop `complete` tells whether every list was
+ * walked to its end, `problems` what stopped it.
+ */
+export class TaskList implements Iterable<KernelObject> {
+  readonly problems: DumpError[] = [];
+  readonly #kernel: TaskKernel;
+
+  constructor(kernel: TaskKernel) {
+    this.#kernel = kernel;
+  }
+
+  get complete(): boolean {
+    return this.problems.length === 0;
+  }
+
+  *[Symbol.iterator](): Generator<KernelObject> {
+    this.problems.length = 0;
+    const seen = new Set<bigint>();
+    for (const cpu of this.#kernel.cpus) {
+      const idle = this.#attempt(() => idleTask(this.#kernel, cpu));
+      if (idle !== undefined && !seen.has(addressOf(idle))) {
+        seen.add(addressOf(idle));
+        yield idle;
+      }
+    }
+    for (const leader of this.#processes()) {
+      for (const task of this.#threads(leader)) {
+        if (seen.has(addressOf(task))) continue;
+        seen.add(addressOf(task));
+        yield task;
+      }
+    }
+  }
+
+  /** init_task.tasks: the thread group leaders. */
+  #processes(): Iterable<KernelObject> {
+    const head = this.#attempt(() => memberAddress(this.#kernel.variable('init_task'), 'tasks'));
+    return head === undefined ? [] : this.#list(head, 'tasks');
+  }
+
+  /** The leader and its threads; signal->thread_head works in all versions. */
+  *#threads(leader: KernelObject): Generator<KernelObject> {
+    yield leader;
+    const head = this.#attempt(() =>
+      leader.signal === null ? undefined : memberAddress(leader.signal, 'thread_head'),
+    );
+    if (head !== undefined) yield* this.#list(head, 'thread_node');
+  }
+
+  *#list(head: bigint, member: string): Generator<KernelObject> {
+    const toMember = this.#attempt(() =>
+      memberAddress(this.#kernel.object('struct task_struct', 0n), member),
+    );
+    if (toMember === undefined) return;
+    const seen = new Set<bigint>();
+    for (let link = head; ; ) {
+      const next = this.#attempt(() => this.#kernel.memory.u64(link));
+      if (next === undefined || next === head) return;
+      if (seen.has(next) || seen.size >= maxTasks) {
+        this.problems.push(
+          new DumpError('corrupt', `the list ${member} runs in a circle`, {
+            where: { virtual: next },
+          }),
+        );
+        return;
+      }
+      seen.add(next);
+      yield this.#kernel.object('struct task_struct', next - toMember);
+      link = next;
+    }
+  }
+
+  #attempt<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      this.problems.push(error);
+      return undefined;
+    }
+  }
+}
+
+/** The idle task of a CPU; not on any list. */
+export function idleTask(kernel: TaskKernel, cpu: number): KernelObject {
+  return runQueue(kernel, cpu).idle;
+}
+
+/** The task that a CPU was running. */
+export function currentTask(kernel: TaskKernel, cpu: number): KernelObject {
+  return runQueue(kernel, cpu).curr;
+}
+
+export function runQueue(kernel: TaskKernel, cpu: number): KernelObject {
+  return kernel.object('struct rq', kernel.perCpu('runqueues', cpu));
+}
+
+/** Bits of task->__state and task->exit_state, include/linux/sched.h since v4.14. */
+const TASK_INTERRUPTIBLE = 0x1;
+const TASK_UNINTERRUPTIBLE = 0x2;
+const __TASK_STOPPED = 0x4;
+const __TASK_TRACED = 0x8;
+const EXIT_DEAD = 0x10;
+const EXIT_ZOMBIE = 0x20;
+const TASK_PARKED = 0x40;
+const TASK_DEAD = 0x80;
+const TASK_WAKING = 0x200;
+const TASK_NOLOAD = 0x400;
+const TASK_NEW = 0x800;
+
+/** crash's two letters: RU running or runnable, IN, UN, ID, ST, TR, ZO, DE, PA, WA, NE. */
+export function taskState(task: KernelObject): string {
+  const state = rawState(task);
+  const exitState = task.exit_state as number;
+  if ((exitState & EXIT_DEAD) !== 0) return 'DE';
+  if ((exitState & EXIT_ZOMBIE) !== 0) return 'ZO';
+  if (state === 0) return 'RU';
+  if ((state & TASK_UNINTERRUPTIBLE) !== 0) return (state & TASK_NOLOAD) !== 0 ? 'ID' : 'UN';
+  if ((state & TASK_INTERRUPTIBLE) !== 0) return 'IN';
+  if ((state & __TASK_STOPPED) !== 0) return 'ST';
+  if ((state & __TASK_TRACED) !== 0) return 'TR';
+  if ((state & TASK_DEAD) !== 0) return 'DE';
+  if ((state & TASK_PARKED) !== 0) return 'PA';
+  if ((state & TASK_WAKING) !== 0) return 'WA';
+  if ((state & TASK_NEW) !== 0) return 'NE';
+  return '??';
+}
+
+function rawState(task: KernelObject): number {
+  // Since v5.14 (2f064a59a11f "sched: Change task_struct::state") an unsigned int called __state.
+  return hasMember(task, '__state') ? task.__state : Number(task.state);
+}
+
+/** The CPU that a task runs or last ran on. */
+export function taskCpu(task: KernelObject): number {
+  // Since v5.16 (bcf9033e5449 "sched: move CPU field back into thread_info"); before that, with
+  // CONFIG_THREAD_INFO_IN_TASK, in the task itself.
+  if (hasMember(task, 'thread_info.cpu')) return task.thread_info.cpu;
+  return task.cpu;
+}
+
+/** PF_KTHREAD: a kernel thread. Idle tasks have it too. */
+const PF_KTHREAD = 0x0020_0000;
+
+export function isKernelThread(task: KernelObject): boolean {
+  return ((task.flags as number) & PF_KTHREAD) !== 0;
+}

@@ -1,0 +1,323 @@
+/**
+ * The kernel's C types: lookup by C name, sizes, members by path. A type is asked whether it has a
+ * member; no kernel version is ever asked.
+ */
+
+import { DumpError } from '../bytes/errors.ts';
+import { type Btf, BtfKind } from './btf.ts';
+
+/** A type id together with the blob whose id it is: ids of two modules overlap. */
+export interface TypeRef {
+  readonly btf: Btf;
+  readonly id: number;
+}
+
+export interface Member {
+  readonly name: string;
+  readonly type: TypeRef;
+  /** Bytes from the start of the outermost type of the path. */
+  readonly offset: number;
+  /** Bit-fields only: width, and first bit counted from `offset`. */
+  readonly bits?: { readonly width: number; readonly first: number };
+}
+
+export interface StructType {
+  readonly kind: 'struct';
+  readonly isUnion: boolean;
+  readonly name: string;
+  readonly size: number;
+  /** Members by name, those of anonymous structs and unions among them. */
+  readonly members: ReadonlyMap<string, Member>;
+}
+export interface IntType {
+  readonly kind: 'int';
+  readonly name: string;
+  readonly size: number;
+  readonly signed: boolean;
+  readonly bool: boolean;
+  readonly char: boolean;
+}
+export interface PointerType {
+  readonly kind: 'pointer';
+  readonly size: 8;
+  readonly target: TypeRef;
+}
+export interface ArrayType {
+  readonly kind: 'array';
+  readonly size: number;
+  readonly length: number;
+  readonly element: TypeRef;
+}
+export interface EnumType {
+  readonly kind: 'enum';
+  readonly name: string;
+  readonly size: number;
+  readonly signed: boolean;
+}
+/** void, functions, forward declarations, floats: nothing that can be read as a value. */
+export interface OpaqueType {
+  readonly kind: 'opaque';
+  readonly name: string;
+  readonly size: 0;
+}
+export type Type = StructType | IntType | PointerType | ArrayType | EnumType | OpaqueType;
+
+/** Typedefs, qualifiers and anonymous members nest; a cycle of them is damage. */
+const maxDepth = 64;
+
+export class TypeTable {
+  readonly #vmlinux: Btf;
+  readonly #modules: () => readonly Btf[];
+  readonly #types = new Map<Btf, Map<number, Type>>();
+  readonly #found = new Map<string, TypeRef | undefined>();
+
+  /** `modules` is asked only for names that vmlinux does not have. */
+  constructor(vmlinux: Btf, modules: () => readonly Btf[]) {
+    this.#vmlinux = vmlinux;
+    this.#modules = modules;
+  }
+
+  /** `struct x`, `union x`, `enum x`, a typedef or a base type. */
+  find(name: string): TypeRef | undefined {
+    if (!this.#found.has(name)) this.#found.set(name, this.#search(name));
+    return this.#found.get(name);
+  }
+
+  get(name: string): TypeRef {
+    const found = this.find(name);
+    if (found === undefined) throw new DumpError('absent', `the kernel has no type "${name}"`);
+    return found;
+  }
+
+  /** The type behind typedefs and qualifiers. */
+  resolve(ref: TypeRef): Type {
+    let types = this.#types.get(ref.btf);
+    if (types === undefined) {
+      types = new Map();
+      this.#types.set(ref.btf, types);
+    }
+    let type = types.get(ref.id);
+    if (type === undefined) {
+      type = this.#decode(this.#strip(ref));
+      types.set(ref.id, type);
+    }
+    return type;
+  }
+
+  /** A struct or union by its C name. */
+  structure(name: string): StructType {
+    const type = this.resolve(this.get(name));
+    if (type.kind !== 'struct') throw new DumpError('usage', `"${name}" has no members`);
+    return type;
+  }
+
+  sizeOf(name: string): number {
+    return this.resolve(this.get(name)).size;
+  }
+
+  /** A member by path: `thread.sp`, `rss_stat.count`, `signal.rlim[3].rlim_cur`. No pointers. */
+  member(name: string, path: string): Member {
+    const found = this.#member(name, path);
+    if (found === undefined) throw new DumpError('absent', `"${name}" has no member "${path}"`);
+    return found;
+  }
+
+  offsetOf(name: string, path: string): number {
+    return this.member(name, path).offset;
+  }
+
+  hasMember(name: string, path: string): boolean {
+    return this.find(name) !== undefined && this.#member(name, path) !== undefined;
+  }
+
+  /** The C name of a type, for people. */
+  nameOf(ref: TypeRef): string {
+    return this.#nameOf(ref, 0);
+  }
+
+  /** Enumerator name -> value, of an enum by its C name. */
+  enumerators(name: string): ReadonlyMap<string, bigint> {
+    const { btf, id } = this.#strip(this.get(name));
+    return new Map(btf.values(id).map((entry) => [entry.name, entry.value]));
+  }
+
+  #member(name: string, path: string): Member | undefined {
+    let type: Type = this.resolve(this.get(name));
+    let found: Member | undefined;
+    let offset = 0;
+    for (const step of path.split(/\.|(?=\[)/)) {
+      if (step.startsWith('[')) {
+        if (type.kind !== 'array') return undefined;
+        const size: number = this.resolve(type.element).size;
+        offset += Number.parseInt(step.slice(1), 10) * size;
+        found = { name: step, type: type.element, offset };
+      } else {
+        const member: Member | undefined =
+          type.kind === 'struct' ? type.members.get(step) : undefined;
+        if (member === undefined) return undefined;
+        found = { ...member, offset: offset + member.offset };
+        offset = found.offset;
+      }
+      type = this.resolve(found.type);
+    }
+    return found;
+  }
+
+  #search(name: string): TypeRef | undefined {
+    const [keyword, tag] = splitTag(name);
+    const inBlob = (btf: Btf): TypeRef | undefined => {
+      for (const id of btf.named(tag)) {
+        const kind = btf.kind(id);
+        const matches =
+          keyword === 'struct'
+            ? kind === BtfKind.struct
+            : keyword === 'union'
+              ? kind === BtfKind.union
+              : keyword === 'enum'
+                ? kind === BtfKind.enum || kind === BtfKind.enum64
+                : kind === BtfKind.typedef || kind === BtfKind.int;
+        if (matches) return { btf, id };
+      }
+      return undefined;
+    };
+    const own = inBlob(this.#vmlinux);
+    if (own !== undefined) return own;
+    for (const btf of this.#modules()) {
+      const found = inBlob(btf);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #strip(ref: TypeRef): TypeRef {
+    let id = ref.id;
+    for (let depth = 0; depth < maxDepth && id !== 0; depth++) {
+      const kind = ref.btf.kind(id);
+      const isAlias =
+        (kind >= BtfKind.typedef && kind <= BtfKind.restrict) || kind === BtfKind.typeTag;
+      if (!isAlias) return { btf: ref.btf, id };
+      id = ref.btf.sizeOrType(id);
+    }
+    return { btf: ref.btf, id: 0 };
+  }
+
+  #decode({ btf, id }: TypeRef): Type {
+    const kind = id === 0 ? BtfKind.void : btf.kind(id);
+    switch (kind) {
+      case BtfKind.int: {
+        const { signed, char, bool } = btf.integer(id);
+        const name = btf.typeName(id);
+        const size = btf.sizeOrType(id);
+        // gcc marks `char` as signed only; a byte called char is text in an array.
+        return { kind: 'int', name, size, signed, bool, char: char || name === 'char' };
+      }
+      case BtfKind.pointer:
+        return { kind: 'pointer', size: 8, target: { btf, id: btf.sizeOrType(id) } };
+      case BtfKind.array: {
+        const { type, length } = btf.array(id);
+        const element = { btf, id: type };
+        const size = this.#elementSize(element, 0) * length;
+        return { kind: 'array', size, length, element };
+      }
+      case BtfKind.struct:
+      case BtfKind.union: {
+        const members = new Map<string, Member>();
+        this.#collect({ btf, id }, 0, 0, members);
+        const name = btf.typeName(id);
+        const size = btf.sizeOrType(id);
+        return { kind: 'struct', isUnion: kind === BtfKind.union, name, size, members };
+      }
+      case BtfKind.enum:
+      case BtfKind.enum64: {
+        const name = btf.typeName(id);
+        return { kind: 'enum', name, size: btf.sizeOrType(id), signed: btf.flag(id) };
+      }
+      default:
+        return { kind: 'opaque', name: id === 0 ? 'void' : btf.typeName(id), size: 0 };
+    }
+  }
+
+  /** Arrays of arrays, without resolving through the cache: damage may make them cyclic. */
+  #elementSize(ref: TypeRef, depth: number): number {
+    const { btf, id } = this.#strip(ref);
+    if (id === 0 || depth > maxDepth) return 0;
+    const kind = btf.kind(id);
+    if (kind === BtfKind.pointer) return 8;
+    if (kind === BtfKind.array) {
+      const { type, length } = btf.array(id);
+      return this.#elementSize({ btf, id: type }, depth + 1) * length;
+    }
+    const sized = [BtfKind.int, BtfKind.struct, BtfKind.union, BtfKind.enum, BtfKind.enum64];
+    return (sized as number[]).includes(kind) ? btf.sizeOrType(id) : 0;
+  }
+
+  #collect(ref: TypeRef, base: number, depth: number, into: Map<string, Member>): void {
+    if (depth > maxDepth) return;
+    for (const { name, type, bitOffset, bitSize } of ref.btf.members(ref.id)) {
+      const target = { btf: ref.btf, id: type };
+      const offset = base + Math.floor(bitOffset / 8);
+      if (name === '') {
+        const inner = this.#strip(target);
+        const kind = inner.id === 0 ? BtfKind.void : inner.btf.kind(inner.id);
+        if (kind === BtfKind.struct || kind === BtfKind.union) {
+          this.#collect(inner, offset, depth + 1, into);
+        }
+      } else if (bitSize > 0) {
+        const bits = { width: bitSize, first: bitOffset % 8 };
+        into.set(name, { name, type: target, offset, bits });
+      } else {
+        into.set(name, { name, type: target, offset });
+      }
+    }
+  }
+
+  #nameOf({ btf, id }: TypeRef, depth: number): string {
+    if (id === 0 || depth > maxDepth) return 'void';
+    const name = btf.typeName(id);
+    const inner = (): string => this.#nameOf({ btf, id: btf.sizeOrType(id) }, depth + 1);
+    switch (btf.kind(id)) {
+      case BtfKind.struct:
+        return `struct ${name || '{...}'}`;
+      case BtfKind.union:
+        return `union ${name || '{...}'}`;
+      case BtfKind.enum:
+      case BtfKind.enum64:
+        return `enum ${name || '{...}'}`;
+      case BtfKind.pointer:
+        return `${inner()} *`;
+      case BtfKind.const:
+        return `const ${inner()}`;
+      case BtfKind.volatile:
+        return `volatile ${inner()}`;
+      case BtfKind.restrict:
+      case BtfKind.typeTag:
+        return inner();
+      case BtfKind.array: {
+        const { type, length } = btf.array(id);
+        return `${this.#nameOf({ btf, id: type }, depth + 1)}[${length}]`;
+      }
+      case BtfKind.functionPrototype:
+        return 'function';
+      default:
+        return name;
+    }
+  }
+}
+
+/** The names that gcc gives to base types which C lets one write in several ways. */
+const baseTypeNames: Readonly<Record<string, string>> = {
+  short: 'short int',
+  'unsigned short': 'short unsigned int',
+  unsigned: 'unsigned int',
+  long: 'long int',
+  'unsigned long': 'long unsigned int',
+  'long long': 'long long int',
+  'unsigned long long': 'long long unsigned int',
+};
+
+function splitTag(name: string): [keyword: string, tag: string] {
+  const match = /^(struct|union|enum)\s+(.+)$/.exec(name);
+  if (match !== null) return [match[1]!, match[2]!.trim()];
+  const words = name.trim().replace(/\s+/g, ' ');
+  return ['', baseTypeNames[words] ?? words];
+}
