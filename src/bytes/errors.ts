@@ -73,6 +73,20 @@ export function within<T>(prefix: string, where: Where, body: () => T): T {
   }
 }
 
+/**
+ * What `read` gives, or undefined where it fails with a DumpError: for answers that go on without
+ * one of their parts. `onProblem` is told, so that the answer can say what it lacks.
+ */
+export function attempt<T>(read: () => T, onProblem?: (problem: DumpError) => void): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof DumpError)) throw error;
+    onProblem?.(error);
+    return undefined;
+  }
+}
+
 function definedOf(where: Where): Where {
   return Object.fromEntries(Object.entries(where).filter(([, value]) => value !== undefined));
 }

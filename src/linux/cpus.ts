@@ -3,7 +3,7 @@
  * the order of whoever wrote it: CPUs that were offline or did not stop shift them.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt } from '../bytes/errors.ts';
 import { cpuStatesOf, parseNotes } from '../dump/notes.ts';
 import { type CpuState, type Registers, registerNames } from '../dump/types.ts';
 import type { KernelCore } from './core.ts';
@@ -218,13 +218,4 @@ function noteInMemory(kernel: KernelCore, cpu: number): CpuState | undefined {
 /** A CPU that did not stop in time leaves a note of zeros. */
 function isEmpty(registers: Registers): boolean {
   return registers.rip === 0n && registers.rsp === 0n;
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof DumpError)) throw error;
-    return undefined;
-  }
 }

@@ -2,9 +2,9 @@
  * Views of kernel objects: members by their C names, read from the dump when they are touched.
  *
  * What a member is in JavaScript follows from its C type alone, never from its value: integers of
- * up to 32 bits are numbers, wider ones bigints, _Bool is a boolean, char[] is a string, an embedded
- * or pointed-to struct is another view (null for a NULL pointer), any other pointer is its bigint
- * value, an array is an array-like view.
+ * up to 32 bits are numbers, wider ones bigints, _Bool is a boolean, char[] is a string, an
+ * embedded or pointed-to struct is another view (null for a NULL pointer), any other pointer is its
+ * bigint value, an array is an array-like view.
  */
 
 import { DumpError } from '../bytes/errors.ts';

@@ -26,7 +26,6 @@ export interface Translation {
 
 export const pagePresent = 1n << 0n;
 export const pageWritable = 1n << 1n;
-export const pageUser = 1n << 2n;
 const pageLarge = 1n << 7n;
 /** Set in a not-present entry whose page is there all the same (PROT_NONE, NUMA hinting). */
 const pageProtNone = 1n << 8n;

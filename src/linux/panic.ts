@@ -1,6 +1,6 @@
 /** Which task panicked on which CPU, and what the kernel said about it. */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt } from '../bytes/errors.ts';
 import type { KernelCore } from './core.ts';
 import { type LogRecord, readLog } from './log.ts';
 import { addressOf, type KernelObject } from './objects.ts';
@@ -77,13 +77,4 @@ function onCpu(kernel: KernelCore, cpu: number, evidence: string): PanicContext 
 
 function newestFirst(kernel: KernelCore): LogRecord[] {
   return [...readLog(kernel).records].reverse();
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof DumpError)) throw error;
-    return undefined;
-  }
 }

@@ -5,7 +5,7 @@
  * Source: arch/x86/include/asm/{page_64_types,cpu_entry_area}.h, arch/x86/kernel/dumpstack_64.c.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt } from '../bytes/errors.ts';
 import type { KernelCore } from './core.ts';
 
 export interface Stack {
@@ -136,7 +136,7 @@ export class StackTable {
     }
     if (symbol === null) return undefined;
     const base = symbol;
-    return orUndefined(() => BigInt.asUintN(64, base + this.#kernel.perCpuOffset(cpu)));
+    return attempt(() => BigInt.asUintN(64, base + this.#kernel.perCpuOffset(cpu)));
   }
 }
 
@@ -170,16 +170,7 @@ function taskStackSize({ symbols, types }: KernelCore): bigint {
   return BigInt(union > 0 && union <= Number(maxSize) ? union : usualSize);
 }
 
-function orNothing(body: () => Stack[]): Stack[] {
-  return orUndefined(body) ?? [];
-}
-
 /** What cannot be read is left out: the unwinder says then that a pointer is on no known stack. */
-function orUndefined<T>(body: () => T): T | undefined {
-  try {
-    return body();
-  } catch (error) {
-    if (!(error instanceof DumpError)) throw error;
-    return undefined;
-  }
+function orNothing(body: () => Stack[]): Stack[] {
+  return attempt(body) ?? [];
 }

@@ -1,6 +1,6 @@
 /** The system as a whole: who it is, how big, how long it ran, how busy it was. */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt, DumpError } from '../bytes/errors.ts';
 import { cstring } from '../bytes/text.ts';
 import type { Utsname } from '../dump/types.ts';
 import type { KernelCore } from './core.ts';
@@ -30,27 +30,20 @@ const utsFieldSize = 65;
 
 export function systemInfo(kernel: KernelCore): SystemInfo {
   const problems: DumpError[] = [];
-  const attempt = <T>(read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof DumpError)) throw error;
-      problems.push(error);
-      return undefined;
-    }
-  };
-  const clock = attempt(() => timekeeper(kernel));
+  const part = <T>(read: () => T): T | undefined =>
+    attempt(read, (problem) => problems.push(problem));
+  const clock = part(() => timekeeper(kernel));
   return {
     uts: utsname(kernel),
     cpusPossible: kernel.cpus.length,
-    cpusPresent: attempt(() => kernel.cpuMask('__cpu_present_mask').length) ?? 0,
-    cpusOnline: attempt(() => kernel.cpuMask('__cpu_online_mask').length) ?? 0,
+    cpusPresent: part(() => kernel.cpuMask('__cpu_present_mask').length) ?? 0,
+    cpusOnline: part(() => kernel.cpuMask('__cpu_online_mask').length) ?? 0,
     time: clock?.time,
     uptime: clock?.uptime,
-    loadAverage: attempt(() => loadAverage(kernel)),
-    cpuMegahertz: attempt(() => Math.trunc(kernel.variable('cpu_khz') / 1000)),
-    memoryBytes: attempt(() => presentPages(kernel) * kernel.dump.pageSize),
-    tainted: attempt(() => kernel.variable('tainted_mask') as bigint),
+    loadAverage: part(() => loadAverage(kernel)),
+    cpuMegahertz: part(() => Math.trunc(kernel.variable('cpu_khz') / 1000)),
+    memoryBytes: part(() => presentPages(kernel) * kernel.dump.pageSize),
+    tainted: part(() => kernel.variable('tainted_mask') as bigint),
     problems,
   };
 }

@@ -1,6 +1,6 @@
 /** All tasks: idle ones of each CPU, every process, every thread of it. */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt, DumpError } from '../bytes/errors.ts';
 import type { AddressSpace } from './memory.ts';
 import { addressOf, hasMember, type KernelObject, memberAddress } from './objects.ts';
 
@@ -91,13 +91,7 @@ export class TaskList implements Iterable<KernelObject> {
   }
 
   #attempt<T>(read: () => T): T | undefined {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof DumpError)) throw error;
-      this.problems.push(error);
-      return undefined;
-    }
+    return attempt(read, (problem) => this.problems.push(problem));
   }
 }
 

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DumpError } from '../../src/bytes/errors.ts';
@@ -12,7 +11,7 @@ import { panicTask } from '../../src/linux/panic.ts';
 import { StackTable } from '../../src/linux/stacks.ts';
 import { currentTask } from '../../src/linux/tasks.ts';
 import { crashAnswer, type Image, realDumps } from '../crash/facts.ts';
-import { dumpLike, openFile, openFixture } from '../support/fixture.ts';
+import { dumpLike, dumpPath, openFile, openFixture } from '../support/fixture.ts';
 import { PatchedDump } from '../support/patched.ts';
 
 function names({ frames }: Backtrace): (string | undefined)[] {
@@ -258,7 +257,7 @@ describe('where a walk starts and what it is worth', () => {
 });
 
 describe('after the jump into a crash kernel', () => {
-  const path = fileURLToPath(new URL('../dumps/linux-6.1-crash-kernel.kdump', import.meta.url));
+  const path = dumpPath('linux-6.1-crash-kernel.kdump');
   let dump: Dump;
   let kernel: Kernel;
   /** The same without the hypervisor's registers: what /proc/vmcore has is in crash_notes. */

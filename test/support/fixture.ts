@@ -9,6 +9,11 @@ import { nodeZlib } from '../../src/host/zlib.ts';
 
 const path = fileURLToPath(new URL('../../fixtures/default.kdump', import.meta.url));
 
+/** A file of test/dumps. */
+export function dumpPath(name: string): string {
+  return fileURLToPath(new URL(`../dumps/${name}`, import.meta.url));
+}
+
 export async function openFile(file: string): Promise<Dump> {
   return await openDump(fileSource(file), { codecs: createCodecs(nodeZlib) });
 }

@@ -4,6 +4,7 @@
  */
 
 import { raw, struct, u8, u16, u32, u64 } from '../../bytes/struct.ts';
+import { latin1Bytes } from '../../bytes/text.ts';
 
 export const magic = '\x7fELF';
 
@@ -76,6 +77,7 @@ export const Elf64Shdr = struct(
 
 export const ELFCLASS64 = 2;
 export const ELFDATA2LSB = 1;
+export const EV_CURRENT = 1;
 export const ET_CORE = 4;
 export const EM_X86_64 = 62;
 export const PT_LOAD = 1;
@@ -83,3 +85,13 @@ export const PT_NOTE = 4;
 export const PN_XNUM = 0xffff;
 /** makedumpfile's DUMP_ELF_INCOMPLETE in e_flags. */
 export const flagIncomplete = 1;
+
+/** The first bytes of a file of our own: 64 bits, little endian. */
+export function littleEndianIdent(): Uint8Array {
+  return ElfIdent.encode({
+    magic: latin1Bytes(magic),
+    ei_class: ELFCLASS64,
+    ei_data: ELFDATA2LSB,
+    ei_version: EV_CURRENT,
+  });
+}

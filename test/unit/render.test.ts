@@ -1,0 +1,180 @@
+/** How results look: errors, completeness, times, words of the command line. */
+
+import { describe, expect, test } from 'vitest';
+import { taintLetters } from '../../src/analyze/taint.ts';
+import { crashDate, duration } from '../../src/analyze/time.ts';
+import { DumpError } from '../../src/bytes/errors.ts';
+import { printable } from '../../src/bytes/text.ts';
+import { methods } from '../../src/capture/methods.ts';
+import { parseCompression, parseLevel } from '../../src/cli/capture-options.ts';
+import { exitStatusOf } from '../../src/cli/exit-status.ts';
+import { splitWords } from '../../src/cli/pipe.ts';
+import { createProgram, takeFile } from '../../src/cli/program.ts';
+import { suggestion } from '../../src/cli/suggest.ts';
+import { completenessLines } from '../../src/render/completeness.ts';
+import { answerEnvelope, failureEnvelope } from '../../src/render/envelope.ts';
+import { errorJson, errorLines } from '../../src/render/errors.ts';
+import { verdictClasses } from '../../src/trial/verdict-classes.ts';
+
+const error = new DumpError('corrupt', 'page descriptor 8123 says 70112 bytes', {
+  where: { file: 'vmcore', offset: 0x2f91c0, physical: 0x1fbb000n },
+  hint: 'the rest is still readable',
+});
+
+describe('errors', () => {
+  test('a person reads code, message, place and hint', () => {
+    expect(errorLines(error)).toEqual([
+      'tsdump: corrupt: page descriptor 8123 says 70112 bytes',
+      '  at vmcore +0x2f91c0 (physical 0x1fbb000)',
+      '  hint: the rest is still readable',
+    ]);
+  });
+
+  test('a program reads the same fields, addresses as strings of 16 digits', () => {
+    expect(errorJson(error)).toEqual({
+      code: 'corrupt',
+      message: 'page descriptor 8123 says 70112 bytes',
+      where: { file: 'vmcore', offset: 0x2f91c0, physical: '0x0000000001fbb000' },
+      hint: 'the rest is still readable',
+    });
+  });
+
+  test('names out of a dump cannot speak to the terminal', () => {
+    expect(errorLines(new DumpError('absent', 'no \u001b[2Jtask'))[0]).toBe(
+      'tsdump: absent: no .[2Jtask',
+    );
+    expect(printable('a\tb\r\n\u009bc\u00e9')).toBe('a\tb...cé');
+  });
+
+  test.each([
+    ['usage', 2], ['unsupported', 3], ['corrupt', 4], ['truncated', 4], ['absent', 5],
+    ['excluded', 5], ['mismatch', 5], ['io', 6],
+  ] as const)('%s ends with %i', (code, status) => {
+    expect(exitStatusOf(new DumpError(code, ''))).toBe(status);
+  }); // biome-ignore format: one table
+
+  test('anything else is our bug', () => {
+    expect(exitStatusOf(new TypeError('x'))).toBe(70);
+  });
+});
+
+describe('completeness', () => {
+  const whole = { json: () => ({ a: 1 }), text: () => [], counted: '3 tasks', missing: [] };
+  const missing = [{ what: 'tasks', count: 2, why: 'page excluded' }];
+  const origin = { version: '1.0.0', schema: 'ps/1', input: 'vmcore' };
+
+  test('a whole answer says so', () => {
+    expect(completenessLines(whole)).toEqual(['3 tasks, complete']);
+  });
+
+  test('a partial one says what is missing, how much and why', () => {
+    expect(completenessLines({ ...whole, missing, errors: [error] })).toEqual([
+      '3 tasks, incomplete: tasks: 2 missing, page excluded',
+      ...errorLines(error),
+    ]);
+  });
+
+  test('of many failures five are shown, the others counted', () => {
+    const errors = Array.from({ length: 8 }, () => new DumpError('absent', 'x'));
+    const lines = completenessLines({ ...whole, missing, errors });
+    expect(lines).toHaveLength(1 + 5 + 1);
+    expect(lines.at(-1)).toBe('and 3 more');
+  });
+
+  test('an envelope is complete when nothing is missing', () => {
+    expect(answerEnvelope(origin, whole)).toEqual({
+      tsdump: '1.0.0',
+      schema: 'ps/1',
+      input: 'vmcore',
+      complete: true,
+      missing: [],
+      data: { a: 1 },
+      errors: [],
+    });
+    expect(answerEnvelope(origin, { ...whole, missing }).complete).toBe(false);
+  });
+
+  test('a failure has no data and its error', () => {
+    const failure = failureEnvelope(origin, error);
+    expect(failure).toMatchObject({ complete: false, data: null });
+    expect(failure.errors).toEqual([errorJson(error)]);
+  });
+});
+
+describe('times', () => {
+  test("dates are crash's, in UTC", () => {
+    expect(crashDate(1_795_329_730)).toBe('Sun Nov 22 06:42:10 UTC 2026');
+    expect(crashDate(0)).toBe('Thu Jan  1 00:00:00 UTC 1970');
+  });
+
+  test('a damaged clock is no exception', () => {
+    expect(crashDate(1e18)).toBe('(1000000000000000000 s since 1970)');
+  });
+
+  test('durations count days apart', () => {
+    expect(duration(15.9)).toBe('00:00:15');
+    expect(duration(10 * 86_400 + 14 * 3600 + 14 * 60 + 39)).toBe('10 days, 14:14:39');
+  });
+});
+
+test('taint flags have letters, unknown ones a number', () => {
+  expect(taintLetters((1n << 12n) | (1n << 13n))).toBe('OE');
+  expect(taintLetters(1n << 60n)).toBe('(60)');
+  expect(taintLetters(0n)).toBe('');
+});
+
+describe('words of the command line', () => {
+  test('FILE is taken out of analyze, wherever options stand', () => {
+    const taken = { words: ['analyze', 'ps', '-u'], file: 'vmcore' };
+    expect(takeFile(['analyze', 'vmcore', 'ps', '-u'])).toEqual(taken);
+    expect(takeFile(['analyze', '--json', 'vmcore', 'ps'])).toEqual({
+      words: ['analyze', '--json', 'ps'],
+      file: 'vmcore',
+    });
+    expect(takeFile(['analyze', '--help']).file).toBeUndefined();
+    expect(takeFile(['capture', '-o', 'analyze']).file).toBeUndefined();
+  });
+
+  test('lines of a pipe: quotes hold words together, # begins a comment', () => {
+    expect(splitWords('ps  -u "two words" \'x\' # all')).toEqual(['ps', '-u', 'two words', 'x']);
+    expect(splitWords('sym a#b')).toEqual(['sym', 'a#b']);
+    expect(splitWords('   # nothing')).toEqual([]);
+  });
+
+  test('a slip of the fingers gets a suggestion, a different word none', () => {
+    expect(suggestion('kexce', ['mkdump', 'kexec'])).toBe(' (did you mean kexec?)');
+    expect(suggestion('zzz', ['mkdump', 'kexec'])).toBe('');
+  });
+
+  test('levels are bits or names', () => {
+    expect(parseLevel('31')).toBe(31);
+    expect(parseLevel('zero,free')).toBe(17);
+    expect(() => parseLevel('32')).toThrow('the highest level is 31');
+    expect(() => parseLevel('fre')).toThrow('did you mean free?');
+  });
+
+  test('gzip is zlib', () => {
+    expect(parseCompression('gzip', ['none', 'zlib'])).toBe('zlib');
+    expect(() => parseCompression('zstd', ['none', 'zlib'])).toThrow('unknown "zstd"');
+  });
+});
+
+describe('the tree of commands knows, without importing them,', () => {
+  const nothing = (): void => {};
+  const handlers = { out: nothing, err: nothing, welcome: nothing, analyze: nothing };
+  const tree = createProgram({ ...handlers, version: '', capture: nothing });
+
+  test('the classes of the judge', () => {
+    const help = tree.commands.find((command) => command.name() === 'capture')!.helpInformation();
+    for (const name of verdictClasses) expect(help).toContain(name);
+  });
+
+  test('the methods and their compressions', () => {
+    const help = tree.commands.find((command) => command.name() === 'capture')!.helpInformation();
+    for (const { name, compressions } of methods) {
+      expect(tree.commands.map((command) => command.name())).toContain(name);
+      expect(help).toContain(`${name} (ends in `);
+      for (const compression of compressions) expect(help).toContain(compression);
+    }
+  });
+});
