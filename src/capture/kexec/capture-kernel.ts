@@ -1,0 +1,139 @@
+/** The second kernel: boot, disk, /proc/vmcore, the filtered and compressed file, reboot. */
+
+import { DumpError } from '../../bytes/errors.ts';
+import { writeKdump } from '../../dump/kdump/write.ts';
+import { maxNotesSize, parseNotes, vmcoreinfoOf } from '../../dump/notes.ts';
+import type { ElfNote, Utsname } from '../../dump/types.ts';
+import { NewUtsname } from '../../dump/utsname.ts';
+import { AddressSpace } from '../../linux/memory.ts';
+import { PhysicalMemory } from '../../linux/physical.ts';
+import { Vmcoreinfo } from '../../linux/vmcoreinfo.ts';
+import { captureMemory } from '../../machine/crash-kernel.ts';
+import { decodeElfCore } from '../../machine/elfcore.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { PhysicalRange } from '../../machine/ram.ts';
+import { SelectedImage, selectPages } from '../filter.ts';
+import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
+import { finalName, incompleteName, type KexecState } from './state.ts';
+
+export const bootStages: readonly Stage<KexecState>[] = [
+  { name: 'boot of the capture kernel', run: boot },
+  { name: 'device reset', run: resetDevices },
+  { name: '/proc/vmcore', run: openVmcore },
+  { name: 'filter, compress, write', run: writeDump },
+  { name: 'rename', run: rename },
+  { name: 'reboot', run: reboot },
+];
+
+const pageSize = 4096;
+
+/** It has the reserved region and nothing else. */
+function boot(machine: Machine, state: KexecState): StageResult {
+  machine.clock.spend(machine.hardware.boot.captureKernelNs, 'boot of the capture kernel');
+  const { region, segments } = state.crash;
+  const loaded = segments.reduce((sum, segment) => sum + segment.size, 0);
+  const free = region.end - region.start - loaded;
+  const needed = captureMemory(machine);
+  machine.ownWrites.add('memory of the capture kernel', region.start, region.end - region.start);
+  if (free >= needed) return { ...done, bytes: free };
+  const cause = `out of memory: ${free} bytes are free in the region, ${needed} needed`;
+  return failed(cause, 'crashkernel region');
+}
+
+/** `reset_devices`: the disk's queues belong to the old kernel until its driver resets it. */
+function resetDevices(machine: Machine): StageResult {
+  machine.disk.reset();
+  return done;
+}
+
+function openVmcore(machine: Machine, state: KexecState): StageResult {
+  const memory = new PhysicalMemory(machine.memory);
+  const { start, end } = state.crash.elfcore;
+  const core = refused(() => decodeElfCore(memory.read(BigInt(start), end - start)));
+  if (typeof core === 'string') return failed(`no /proc/vmcore: ${core}`, 'elfcorehdr');
+  const limit = machine.memory.endPfn * pageSize;
+  const isWild = ({ start, end }: PhysicalRange): boolean => end > limit || end < start;
+  const isHuge = ({ start, end }: PhysicalRange): boolean => end - start > maxNotesSize;
+  if ([...core.notes, ...core.ram].some(isWild) || core.notes.some(isHuge)) {
+    return failed('no /proc/vmcore: a range of elfcorehdr is no memory', 'elfcorehdr');
+  }
+  const notes: ElfNote[] = [];
+  const remarks: string[] = [];
+  for (const range of core.notes) {
+    const parsed = parseNotes(memory.read(BigInt(range.start), range.end - range.start));
+    notes.push(...parsed.notes);
+    const problem = parsed.problem ?? (parsed.notes.length === 0 ? 'empty' : undefined);
+    if (problem !== undefined) remarks.push(`notes at 0x${range.start.toString(16)}: ${problem}`);
+  }
+  state.notes = notes;
+  state.ram = core.ram;
+  return { ...done, remarks };
+}
+
+/** The value, or why the reader refused it. A hole of the input is no refusal. */
+function refused<T>(read: () => T): T | string {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DumpError && error.code === 'corrupt') return error.message;
+    throw error;
+  }
+}
+
+/** makedumpfile. */
+function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): StageResult {
+  const { level, compression } = state.options;
+  const text = vmcoreinfoOf(state.notes);
+  if (text === undefined) return failed('/proc/vmcore has no VMCOREINFO note', 'vmcoreinfo_note');
+  const vmcoreinfo = new Vmcoreinfo(text);
+  const memory = new AddressSpace(new PhysicalMemory(machine.memory), machine.kernel.memory.root);
+  const selection = selectPages(memory, state.layout, state.ram, level);
+  machine.work(selection.ram.count, machine.hardware.cpu.filterPagesPerSecond, 'filter');
+  const remarks =
+    selection.unknown > 0
+      ? [`${selection.unknown} page frames without a readable struct page`]
+      : [];
+  const sink = machine.files.create(incompleteName);
+  const rate = machine.hardware.cpu.compressBytesPerSecond[compression];
+  let counted = 0;
+  const progress = (pages: number, total: number): void => {
+    machine.work((pages - counted) * pageSize, rate, 'compression');
+    counted = pages;
+    tools.progress?.(pages, total);
+  };
+  const content = {
+    image: new SelectedImage(machine.memory, selection),
+    uts: oldUtsname(memory, vmcoreinfo),
+    time: machine.time,
+    notes: state.notes,
+    vmcoreinfo: text,
+    physBase: vmcoreinfo.physBase ?? 0n,
+    cpus: [],
+  };
+  const written = writeKdump(sink, content, {
+    compression: compression === 'rle' ? 'none' : compression,
+    // What the input left out is left out of this file as well.
+    level: level | (machine.input.level ?? 0),
+    codecs: tools.codecs,
+    progress,
+  });
+  sink.finish();
+  return { ...done, pages: written.pages, bytes: written.bytes, remarks };
+}
+
+/** The crashed kernel's name, found as makedumpfile finds it. */
+function oldUtsname(memory: AddressSpace, vmcoreinfo: Vmcoreinfo): Utsname {
+  const start = vmcoreinfo.symbol('init_uts_ns') ?? 0n;
+  const offset = vmcoreinfo.offset('uts_namespace.name') ?? 0;
+  return NewUtsname.read(memory.read(start + BigInt(offset), NewUtsname.size));
+}
+
+function rename(machine: Machine): StageResult {
+  machine.files.rename(incompleteName, finalName);
+  return done;
+}
+
+function reboot(machine: Machine): StageResult {
+  machine.reboot();
+  return done;
+}

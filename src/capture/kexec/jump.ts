@@ -1,0 +1,92 @@
+/**
+ * From the old kernel's last instruction to the capture kernel's first: machine_kexec, purgatory.
+ */
+
+import { DumpError } from '../../bytes/errors.ts';
+import type { AddressSpace } from '../../linux/memory.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { digestedBytes, digestMatches } from '../../machine/purgatory.ts';
+import { MachineStop } from '../../machine/stop.ts';
+import { expectMapping, orTripleFault, tablesAt } from '../jump.ts';
+import { done, type Stage, type StageResult } from '../method.ts';
+import type { KexecState } from './state.ts';
+
+export const jumpStages: readonly Stage<KexecState>[] = [
+  { name: 'machine_kexec', run: leaveKernel },
+  { name: 'purgatory', run: purgatory },
+];
+
+/** include/linux/kexec.h: flags of an entry of the list of pages to move. */
+const Entry = { destination: 1n, indirection: 2n, done: 4n, source: 8n } as const;
+const pageMask = ~0xfffn;
+/** KEXEC_CONTROL_CODE_MAX_SIZE: as much of relocate_kernel is copied. */
+const controlCodeSize = 2048;
+const maxEntries = 1 << 22;
+
+/** Copies relocate_kernel to the control page, loads the new page tables and jumps. */
+function leaveKernel(machine: Machine, state: KexecState): StageResult {
+  const { kernel, panicCpu: cpu } = machine;
+  cpu.executeKnown('machine_kexec');
+  const relocate = kernel.symbol('relocate_kernel').address;
+  const code = BigInt(state.control.code);
+  cpu.write(
+    kernel.toVirtual(code),
+    cpu.memory.read(relocate, controlCodeSize).slice(),
+    'control page',
+  );
+  cpu.execute('relocate_kernel');
+  // No interrupt descriptors any more: whatever faults from here on resets the CPU.
+  return orTripleFault(machine, () => {
+    const tables = tablesAt(machine, state.control.topTable);
+    expectMapping(tables, relocate, code, 'relocate_kernel');
+    expectMapping(tables, code, code, 'control page');
+    const moved = movePages(machine, tables, cpu.pointer('struct kimage', state.image, 'head'));
+    expectMapping(tables, BigInt(state.start), BigInt(state.start), 'entry of the new image');
+    return { ...done, pages: moved };
+  });
+}
+
+/** The list of pages to move: a crash image is loaded in place, so its list is only its end. */
+function movePages(machine: Machine, tables: AddressSpace, head: bigint): number {
+  let entry = head;
+  let list = 0n;
+  let destination = 0n;
+  let moved = 0;
+  for (let count = 0; count < maxEntries; count++) {
+    const address = entry & pageMask;
+    if ((entry & Entry.destination) !== 0n) destination = address;
+    else if ((entry & Entry.indirection) !== 0n) list = address;
+    else if ((entry & Entry.done) !== 0n) return moved;
+    else if ((entry & Entry.source) !== 0n) {
+      machine.memory.write(destination, tables.read(address, 4096).slice());
+      machine.ownWrites.add('page moved by relocate_kernel', Number(destination), 4096);
+      destination += 4096n;
+      moved++;
+    }
+    if (list === 0n) break;
+    entry = tables.u64(list);
+    list += 8n;
+  }
+  throw new DumpError('corrupt', 'the list of pages to move has no end');
+}
+
+/** Hashes the loaded segments; a mismatch loops for ever. */
+function purgatory(machine: Machine, state: KexecState): StageResult {
+  const { digest, segments } = state.crash;
+  if (digest === undefined) return { ...done, remarks: ['this image has no digest to check'] };
+  const own = segments[digest.segment]!;
+  if (state.start < own.start || state.start >= own.start + own.size) {
+    const where = `0x${state.start.toString(16)}`;
+    throw new MachineStop('wild jump', `kimage.start ${where} is not in purgatory`, 'kimage.start');
+  }
+  machine.panicCpu.execute(...state.purgatory);
+  const bytes = digestedBytes(machine, digest);
+  machine.work(bytes, machine.hardware.cpu.hashBytesPerSecond, 'SHA-256');
+  if (!digestMatches(machine, digest)) {
+    machine.clock.hang(
+      'purgatory: the digest does not match, it loops for ever',
+      'purgatory digest',
+    );
+  }
+  return { ...done, bytes };
+}

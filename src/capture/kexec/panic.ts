@@ -1,0 +1,147 @@
+/** The old kernel's part before the jump: panic() to the last CPU's note. */
+
+import { encodeUtf8 } from '../../bytes/text.ts';
+import { encodeNotes, NoteHeader, prstatusNote } from '../../dump/notes.ts';
+import { second } from '../../machine/clock.ts';
+import type { Cpu } from '../../machine/cpu.ts';
+import { controlPagesAt } from '../../machine/crash-image.ts';
+import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { done, failed, type Stage, type StageResult } from '../method.ts';
+import { shootDown, silentRemarks } from '../panic-path.ts';
+import type { KexecState } from './state.ts';
+
+/** nmi_shootdown_cpus(): "Wait at most a second for the other cpus to stop". */
+const shootdownMs = 1000;
+/** VMCOREINFO_BYTES: the page that the text has. */
+const vmcoreinfoBytes = 4096;
+
+export const panicStages: readonly Stage<KexecState>[] = [
+  { name: 'panic entry', run: enterPanic },
+  { name: 'kexec lock', run: takeLock },
+  { name: 'crash image', run: findImage },
+  { name: 'VMCOREINFO', run: saveVmcoreinfo },
+  { name: 'NMI shoot-down', run: stopOthers },
+];
+
+function enterPanic(machine: Machine): StageResult {
+  // Since v6.17 (3f045de7f57f) panic() is a wrapper around vpanic().
+  machine.panicCpu.executeKnown('panic', 'vpanic', '__crash_kexec');
+  return done;
+}
+
+function takeLock(machine: Machine): StageResult {
+  const { kernel, panicCpu: cpu } = machine;
+  // Since v6.1 (05c6257433b7 "panic, kexec: make __crash_kexec() NMI safe"); a mutex before.
+  const lock = kernel.symbols.lookup('__kexec_lock');
+  if (lock !== undefined) {
+    const value = cpu.memory.i32(lock.address);
+    if (value !== 0) return panicGoesOn(machine, `__kexec_lock is held (${value})`, '__kexec_lock');
+    cpu.write(lock.address, u32Bytes(1), '__kexec_lock');
+    return done;
+  }
+  const mutex = kernel.symbol('kexec_mutex').address;
+  const owner = mutex + BigInt(kernel.types.offsetOf('struct mutex', 'owner'));
+  const holder = cpu.memory.u64(owner);
+  if (holder !== 0n) {
+    const cause = `kexec_mutex is held by the task at 0x${holder.toString(16)}`;
+    return panicGoesOn(machine, cause, 'kexec_mutex');
+  }
+  cpu.write(owner, u64Bytes(cpu.task), 'kexec_mutex');
+  return done;
+}
+
+function findImage(machine: Machine, state: KexecState): StageResult {
+  const { panicCpu: cpu } = machine;
+  state.image = cpu.variable('kexec_crash_image');
+  if (state.image === 0n) {
+    return panicGoesOn(machine, 'no crash kernel is loaded', 'kexec_crash_image');
+  }
+  state.start = Number(cpu.pointer('struct kimage', state.image, 'start'));
+  const page = cpu.pointer('struct kimage', state.image, 'control_code_page');
+  // page_to_pfn() is arithmetic: whatever the pointer is, it gives a number.
+  const pfn = BigInt.asIntN(64, page - state.layout.vmemmap) / BigInt(state.layout.size);
+  const first = Number(pfn) * machine.memory.pageSize;
+  state.control = controlPagesAt(machine.kernel, first, (member) => {
+    // __pa() is arithmetic too.
+    const address = cpu.pointer('struct kimage', state.image, member);
+    return Number(BigInt.asUintN(64, address - machine.kernel.pageOffset));
+  });
+  return done;
+}
+
+/** __crash_kexec() returns silently and panic() goes on to its end, a loop or a timed reboot. */
+function panicGoesOn(machine: Machine, why: string, object: string): StageResult {
+  const cpu = machine.panicCpu;
+  const timeout = cpu.memory.i32(machine.kernel.symbol('panic_timeout').address);
+  const cause = `${why}: __crash_kexec() returns and panic() goes on without a dump`;
+  if (timeout === 0) machine.clock.hang(`${cause}, for ever`, object);
+  if (timeout > 0) machine.clock.spend(timeout * second, 'panic_timeout');
+  return failed(`${cause}, then reboots`, object);
+}
+
+/** crash_save_vmcoreinfo(): the time of the crash, then the whole text as a note. */
+function saveVmcoreinfo(machine: Machine): StageResult {
+  const { kernel, panicCpu: cpu } = machine;
+  cpu.executeKnown('crash_save_vmcoreinfo', 'vmcoreinfo_append_str');
+  const safeCopy = kernel.symbols.lookup('vmcoreinfo_data_safecopy');
+  const safe = safeCopy === undefined ? 0n : cpu.memory.u64(safeCopy.address);
+  if (safe !== 0n)
+    cpu.write(kernel.symbol('vmcoreinfo_data').address, u64Bytes(safe), 'vmcoreinfo_data');
+  const data = cpu.variable('vmcoreinfo_data');
+  const sizeAddress = kernel.symbol('vmcoreinfo_size').address;
+  const size = Number(cpu.memory.u64(sizeAddress));
+  if (size > vmcoreinfoBytes) {
+    return panicFaults(machine, `vmcoreinfo_size is ${size}: the copy leaves its page`);
+  }
+  const line = encodeUtf8(`CRASHTIME=${machine.time}\n`).subarray(0, vmcoreinfoBytes - size);
+  cpu.write(data + BigInt(size), line, 'VMCOREINFO');
+  cpu.write(sizeAddress, u64Bytes(BigInt(size + line.length)), 'vmcoreinfo_size');
+  const text = cpu.memory.read(data, size + line.length).slice();
+  const note = encodeNotes([{ name: 'VMCOREINFO', type: 0, desc: text }]);
+  cpu.write(cpu.variable('vmcoreinfo_note'), closed(note), 'VMCOREINFO note');
+  return { ...done, bytes: note.length };
+}
+
+/** A fault inside panic(): the nested panic finds the lock held, and panic_cpu is this CPU. */
+function panicFaults(machine: Machine, why: string): StageResult {
+  machine.clock.hang(`nested fault: ${why}`, 'vmcoreinfo_size');
+}
+
+/** Notes end with an empty one: final_note(). */
+function closed(note: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(note.length + NoteHeader.size);
+  bytes.set(note);
+  return bytes;
+}
+
+function stopOthers(machine: Machine): StageResult {
+  const { kernel, panicCpu } = machine;
+  panicCpu.executeKnown('native_machine_crash_shutdown', 'nmi_shootdown_cpus');
+  const crashing = kernel.symbols.lookup('crashing_cpu');
+  if (crashing !== undefined) {
+    panicCpu.write(crashing.address, u32Bytes(panicCpu.number), 'crashing_cpu');
+  }
+  const remarks: string[] = [];
+  const note = (cpu: Cpu): void => {
+    cpu.executeKnown('crash_save_cpu');
+    if (!writeNote(machine, cpu)) remarks.push(`the registers of CPU ${cpu.number} are not known`);
+  };
+  const { silent } = shootDown(machine, shootdownMs, (cpu) => {
+    cpu.executeKnown('crash_nmi_callback', 'kdump_nmi_callback');
+    note(cpu);
+  });
+  note(panicCpu);
+  return { ...done, remarks: [...remarks, ...silentRemarks(silent, shootdownMs)] };
+}
+
+/** crash_save_cpu(): an NT_PRSTATUS note in this CPU's copy of crash_notes. */
+function writeNote(machine: Machine, cpu: Cpu): boolean {
+  if (cpu.registers === undefined) return false;
+  const { types } = machine.kernel;
+  const pid = cpu.memory.i32(cpu.task + BigInt(types.offsetOf('struct task_struct', 'pid')));
+  const address = cpu.perCpu(cpu.variable('crash_notes'), cpu.number);
+  const note = closed(encodeNotes([prstatusNote(cpu.registers, pid)]));
+  cpu.write(address, note, `crash_notes of CPU ${cpu.number}`);
+  return true;
+}

@@ -1,0 +1,42 @@
+/**
+ * mkdump (NTT Data, VA Linux Japan; 2004): a mini kernel that was loaded anywhere beforehand needs
+ * of the crashed kernel the way from the trap to the jump and nothing more. It works only in its
+ * own region, drives the disk by polling, and writes RAM to a raw partition; `save` makes an LKCD
+ * dump of that after the reboot. It checks nothing of itself and nothing of what it is handed.
+ */
+
+import { pageLayout } from '../../linux/pages.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { CaptureOptions, DumpMethod } from '../method.ts';
+import { miniKernelStages } from './mini-kernel.ts';
+import { panicStages } from './panic.ts';
+import { loadMiniKernel } from './resident.ts';
+import { saveMkdump } from './save.ts';
+import type { MkdumpState } from './state.ts';
+
+export const mkdump: DumpMethod<MkdumpState> = {
+  name: 'mkdump',
+  format: 'lkcd',
+  compressions: ['none', 'rle', 'zlib'],
+  partition: 'dump',
+  prepare,
+  stages: [...panicStages, ...miniKernelStages],
+  save: saveMkdump,
+};
+
+/** `mkexec` at boot: the mini kernel is loaded and told what to dump, and where to. */
+function prepare(machine: Machine, options: CaptureOptions): MkdumpState {
+  const layout = pageLayout(machine.kernel);
+  return {
+    options,
+    layout,
+    resident: loadMiniKernel(machine, layout, options.level),
+    entry: 0,
+    pageTables: 0,
+    registers: 0n,
+    message: 0n,
+    selected: undefined,
+    time: 0,
+    pagesWritten: 0,
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * The one clock of a machine: virtual nanoseconds since its instant. Time passes only by what the
+ * machine is asked to do. Every wait ends: at the hardware watchdog where there is one, else at the
+ * horizon.
+ */
+
+import { MachineStop } from './stop.ts';
+
+export const microsecond = 1_000;
+export const millisecond = 1_000_000;
+export const second = 1_000_000_000;
+
+export interface ClockLimits {
+  /** The hardware watchdog, counted from the instant: nobody pets it after a panic. */
+  readonly watchdogNs?: number | undefined;
+  readonly horizonNs: number;
+}
+
+export class Clock {
+  readonly limits: ClockLimits;
+  #now: number;
+
+  constructor(limits: ClockLimits, now = 0) {
+    this.limits = limits;
+    this.#now = now;
+  }
+
+  /** Virtual nanoseconds since the instant. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Lets `ns` pass; throws MachineStop where the watchdog or the horizon comes first. */
+  spend(ns: number, what: string): void {
+    const end = this.#now + Math.ceil(ns);
+    if (end >= this.#limit()) this.hang(`${what}: the machine's time is up`, what);
+    this.#now = end;
+  }
+
+  /** Something that nothing ends from inside: until the watchdog, else the horizon. */
+  hang(cause: string, object: string): never {
+    const limit = this.#limit();
+    this.#now = limit;
+    if (limit === this.limits.watchdogNs) {
+      throw new MachineStop('reset', `${cause}; the hardware watchdog reset the machine`, object);
+    }
+    throw new MachineStop('hang', cause, object);
+  }
+
+  #limit(): number {
+    return Math.min(this.limits.watchdogNs ?? Number.POSITIVE_INFINITY, this.limits.horizonNs);
+  }
+}

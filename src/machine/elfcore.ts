@@ -1,0 +1,89 @@
+/**
+ * elfcorehdr: the ELF header that a crash kernel is handed, telling where the crashed kernel's
+ * notes and RAM lie. Offsets are physical addresses; /proc/vmcore is built from it.
+ * Source: kernel/crash_core.c crash_prepare_elf64_headers(), fs/proc/vmcore.c.
+ */
+
+import { DumpError } from '../bytes/errors.ts';
+import { latin1 } from '../bytes/text.ts';
+import {
+  Elf64Header,
+  Elf64Phdr,
+  EM_X86_64,
+  ET_CORE,
+  littleEndianIdent,
+  magic,
+  PT_LOAD,
+  PT_NOTE,
+} from '../dump/elf/layout.ts';
+import type { PhysicalRange } from './ram.ts';
+
+export interface ElfCore {
+  /** Where each CPU's and VMCOREINFO's notes are written. */
+  readonly notes: readonly PhysicalRange[];
+  readonly kernelText: { readonly virtual: bigint; readonly range: PhysicalRange } | undefined;
+  readonly ram: readonly PhysicalRange[];
+}
+
+export function encodeElfCore(core: ElfCore, toVirtual: (physical: bigint) => bigint): Uint8Array {
+  const headers = [
+    ...core.notes.map((range) => header(PT_NOTE, range, 0n)),
+    ...(core.kernelText === undefined
+      ? []
+      : [header(PT_LOAD, core.kernelText.range, core.kernelText.virtual)]),
+    ...core.ram.map((range) => header(PT_LOAD, range, toVirtual(BigInt(range.start)))),
+  ];
+  const bytes = new Uint8Array(Elf64Header.size + headers.length * Elf64Phdr.size);
+  Elf64Header.write(bytes, 0, {
+    e_ident: littleEndianIdent(),
+    e_type: ET_CORE,
+    e_machine: EM_X86_64,
+    e_version: 1,
+    e_phoff: BigInt(Elf64Header.size),
+    e_ehsize: Elf64Header.size,
+    e_phentsize: Elf64Phdr.size,
+    e_phnum: headers.length,
+  });
+  for (const [index, values] of headers.entries()) {
+    Elf64Phdr.write(bytes, Elf64Header.size + index * Elf64Phdr.size, values);
+  }
+  return bytes;
+}
+
+/** As the crash kernel parses it; DumpError `corrupt` where it would refuse it. */
+export function decodeElfCore(bytes: Uint8Array): ElfCore {
+  if (!isElfCore(bytes)) throw new DumpError('corrupt', 'elfcorehdr is no ELF core header');
+  const { e_phoff, e_phnum } = Elf64Header.read(bytes);
+  const start = Number(e_phoff);
+  if (start + e_phnum * Elf64Phdr.size > bytes.length) {
+    throw new DumpError('corrupt', `elfcorehdr has ${e_phnum} headers and no room for them`);
+  }
+  const notes: PhysicalRange[] = [];
+  const ram: PhysicalRange[] = [];
+  for (let index = 0; index < e_phnum; index++) {
+    const program = Elf64Phdr.read(bytes, start + index * Elf64Phdr.size);
+    const first = Number(program.p_offset);
+    const range = { start: first, end: first + Number(program.p_memsz) };
+    if (program.p_type === PT_NOTE) notes.push(range);
+    if (program.p_type === PT_LOAD) ram.push(range);
+  }
+  return { notes, kernelText: undefined, ram };
+}
+
+export function isElfCore(bytes: Uint8Array): boolean {
+  if (bytes.length < Elf64Header.size || latin1(bytes.subarray(0, 4)) !== magic) return false;
+  return Elf64Header.read(bytes).e_type === ET_CORE;
+}
+
+function header(type: number, range: PhysicalRange, virtual: bigint) {
+  const size = BigInt(range.end - range.start);
+  return {
+    p_type: type,
+    p_flags: type === PT_LOAD ? 7 : 0,
+    p_offset: BigInt(range.start),
+    p_vaddr: virtual,
+    p_paddr: BigInt(range.start),
+    p_filesz: size,
+    p_memsz: size,
+  };
+}
