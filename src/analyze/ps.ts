@@ -1,0 +1,135 @@
+/** `ps`: tasks in crash's columns, with crash's options -p -c -t -a -u -k -s. */
+
+import { hex16, jsonAddress, plural, printable } from '../bytes/text.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import type { KernelObject } from '../linux/objects.ts';
+import { type MemoryUse, memoryUse } from '../linux/processes.ts';
+import { presentPages } from '../linux/system.ts';
+import { type Answer, atMostOne, type Json, type Options } from './command.ts';
+import { Gaps } from './gaps.ts';
+import { detailOf } from './ps-details.ts';
+import { listTasks, selectTasks, type TaskEntry, type Tasks } from './tasks.ts';
+
+/** undefined: not in the dump. */
+interface Row {
+  readonly entry: TaskEntry;
+  readonly ppid: number | undefined;
+  readonly memory: MemoryUse | undefined;
+  readonly memoryPercent: number | undefined;
+}
+
+/** What a kernel thread uses. */
+const noMemory: MemoryUse = { virtualBytes: 0, residentBytes: 0 };
+
+export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
+  atMostOne(options, ['parents', 'children', 'times', 'arguments']);
+  atMostOne(options, ['user', 'kernel']);
+  const tasks = listTasks(kernel);
+  const entries = (words.length === 0 ? tasks.entries : selectTasks(tasks, words)).filter(
+    ({ kernelThread }) =>
+      (options['user'] !== true || !kernelThread) && (options['kernel'] !== true || kernelThread),
+  );
+  const gaps = new Gaps();
+  const rows = rowsOf(kernel, tasks, entries, gaps);
+  const toDetail = detailOf(kernel, tasks, options, gaps);
+  const details = toDetail === undefined ? undefined : entries.map(toDetail);
+  const column = options['stack'] === true ? 'KSTACKP' : 'TASK';
+  return {
+    json: () => ({
+      tasks: rows.map((row, index) => ({
+        ...rowJson(row),
+        ...(column === 'KSTACKP' ? { stackPointer: jsonAddress(stackPointerOf(row.entry)) } : {}),
+        ...details?.[index]?.json,
+      })),
+    }),
+    *text() {
+      if (details === undefined) yield* table(rows, column);
+      else for (const { lines } of details) yield* lines;
+    },
+    counted: plural(entries.length, 'task'),
+    missing: [...tasks.missing, ...gaps.missing],
+    errors: [...tasks.errors, ...gaps.errors],
+  };
+}
+
+function rowsOf(kernel: Kernel, tasks: Tasks, entries: readonly TaskEntry[], gaps: Gaps): Row[] {
+  const groups = new Map<number, KernelObject[]>();
+  for (const { tgid, view } of tasks.entries) {
+    const group = groups.get(tgid);
+    if (group === undefined) groups.set(tgid, [view]);
+    else group.push(view);
+  }
+  const memoryBytes = gaps.attempt('size of memory', () => topOfMemory(kernel));
+  return entries.map((entry) => {
+    const { view, tgid } = entry;
+    const memory = gaps.attempt(
+      'memory sizes',
+      () => memoryUse(kernel, view, groups.get(tgid) ?? []) ?? noMemory,
+    );
+    const isKnown = memory !== undefined && memoryBytes !== undefined;
+    return {
+      entry,
+      ppid: gaps.attempt('parents', () => view['parent'].pid as number),
+      memory,
+      memoryPercent: isKnown ? (memory.residentBytes * 100) / memoryBytes : undefined,
+    };
+  });
+}
+
+/**
+ * What 100 %MEM is: everything below the end of memory, holes included, as crash counts it. Where
+ * the kernel has no high_memory, the pages that it manages.
+ */
+function topOfMemory(kernel: Kernel): number {
+  const end = kernel.symbols.lookup('high_memory');
+  if (end === undefined) return presentPages(kernel) * kernel.dump.pageSize;
+  return Number(kernel.memory.u64(end.address) - kernel.pageOffset);
+}
+
+/** crash's columns; what the dump does not hold is a question mark, never a zero. */
+function* table(rows: readonly Row[], column: 'TASK' | 'KSTACKP'): Generator<string> {
+  const title = column === 'TASK' ? '      TASK      ' : '     KSTACKP    ';
+  yield `      PID    PPID  CPU ${title}  ST  %MEM      VSZ      RSS  COMM`;
+  const size = (bytes: number | undefined): string =>
+    (bytes === undefined ? '?' : String(bytes / 1024)).padStart(8);
+  for (const { entry, ppid, memory, memoryPercent } of rows) {
+    const comm = printable(entry.comm);
+    const columns = [
+      entry.active ? '>' : ' ',
+      String(entry.pid).padStart(7),
+      String(ppid ?? '?').padStart(7),
+      String(entry.cpu).padStart(3),
+      '',
+      hex16(column === 'KSTACKP' ? stackPointerOf(entry) : entry.address),
+      entry.state.padStart(3),
+      (memoryPercent?.toFixed(1) ?? '?').padStart(5),
+      size(memory?.virtualBytes),
+      size(memory?.residentBytes),
+      '',
+      entry.kernelThread ? `[${comm}]` : comm,
+    ];
+    yield columns.join(' ');
+  }
+}
+
+/** Where the task was when it last left the CPU. */
+function stackPointerOf({ view }: TaskEntry): bigint {
+  return view['thread'].sp;
+}
+
+function rowJson({ entry, ppid, memory, memoryPercent }: Row): { readonly [key: string]: Json } {
+  return {
+    pid: entry.pid,
+    tgid: entry.tgid,
+    ppid: ppid ?? null,
+    cpu: entry.cpu,
+    task: jsonAddress(entry.address),
+    state: entry.state,
+    active: entry.active,
+    kernelThread: entry.kernelThread,
+    memoryPercent: memoryPercent === undefined ? null : Number(memoryPercent.toFixed(3)),
+    vszKb: memory === undefined ? null : memory.virtualBytes / 1024,
+    rssKb: memory === undefined ? null : memory.residentBytes / 1024,
+    comm: entry.comm,
+  };
+}

@@ -1,0 +1,145 @@
+/** The tasks that `ps` and `bt` speak of: one entry each, in crash's order, chosen by its words. */
+
+import { DumpError } from '../bytes/errors.ts';
+import { hex16, jsonAddress } from '../bytes/text.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import { addressOf, type KernelObject } from '../linux/objects.ts';
+import { currentTask, isKernelThread, taskCpu, taskState } from '../linux/tasks.ts';
+import type { Json, Missing } from './command.ts';
+
+export interface TaskEntry {
+  readonly view: KernelObject;
+  readonly address: bigint;
+  readonly pid: number;
+  readonly tgid: number;
+  readonly cpu: number;
+  readonly comm: string;
+  readonly state: string;
+  readonly kernelThread: boolean;
+  /** A CPU was running it. */
+  readonly active: boolean;
+}
+
+export interface Tasks {
+  /** By PID; idle tasks by CPU. */
+  readonly entries: readonly TaskEntry[];
+  /** Tasks that are known to exist and cannot be read, and lists that break off. */
+  readonly missing: readonly Missing[];
+  readonly errors: readonly DumpError[];
+}
+
+/** Throws where not a single task can be read. */
+export function listTasks(kernel: Kernel): Tasks {
+  const errors: DumpError[] = [];
+  const active = activeTasks(kernel, errors);
+  const entries: TaskEntry[] = [];
+  const unreadable: DumpError[] = [];
+  const list = kernel.tasks();
+  for (const view of list) {
+    try {
+      entries.push(entryOf(view, active));
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      unreadable.push(error);
+    }
+  }
+  errors.push(...unreadable, ...list.problems);
+  if (entries.length === 0 && errors.length > 0) throw errors[0]!;
+  entries.sort((a, b) => a.pid - b.pid || a.cpu - b.cpu);
+  const missing: Missing[] = [];
+  const [first] = unreadable;
+  if (first !== undefined) {
+    missing.push({ what: 'tasks', count: unreadable.length, why: first.message });
+  }
+  for (const { message } of list.problems) {
+    missing.push({ what: 'tasks', count: null, why: message });
+  }
+  return { entries, missing, errors };
+}
+
+/** One task, by the address of its task_struct. Throws where it cannot be read. */
+export function readTask(kernel: Kernel, address: bigint): TaskEntry {
+  return entryOf(kernel.object('struct task_struct', address), activeTasks(kernel, []));
+}
+
+function entryOf(view: KernelObject, active: ReadonlySet<bigint>): TaskEntry {
+  const address = addressOf(view);
+  return {
+    view,
+    address,
+    pid: view['pid'],
+    tgid: view['tgid'],
+    cpu: taskCpu(view),
+    comm: view['comm'],
+    state: taskState(view),
+    kernelThread: isKernelThread(view),
+    active: active.has(address),
+  };
+}
+
+function activeTasks(kernel: Kernel, errors: DumpError[]): Set<bigint> {
+  const active = new Set<bigint>();
+  for (const cpu of kernel.cpus) {
+    try {
+      active.add(addressOf(currentTask(kernel, cpu)));
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      errors.push(error);
+    }
+  }
+  return active;
+}
+
+/**
+ * The tasks that the words name, each word a PID, a hexadecimal task_struct address or a command
+ * name, in this order of trial. Throws `absent` for a word that names none.
+ */
+export function selectTasks(tasks: Tasks, words: readonly string[]): TaskEntry[] {
+  const chosen = new Set<TaskEntry>();
+  for (const word of words) {
+    const found = named(tasks.entries, word);
+    if (found.length === 0) throw noSuchTask(tasks, word);
+    for (const entry of found) chosen.add(entry);
+  }
+  return [...chosen];
+}
+
+function named(entries: readonly TaskEntry[], word: string): TaskEntry[] {
+  const ways: ((entry: TaskEntry) => boolean)[] = [];
+  if (/^\d+$/.test(word)) ways.push((entry) => entry.pid === Number(word));
+  if (/^(0x)?[0-9a-f]{1,16}$/i.test(word)) {
+    const address = BigInt(`0x${word.replace(/^0x/i, '')}`);
+    ways.push((entry) => entry.address === address);
+  }
+  // As in crash, a backslash makes a command name of what looks like a number.
+  const name = word.replace(/^\\/, '');
+  ways.push((entry) => entry.comm === name);
+  for (const way of ways) {
+    const found = entries.filter(way);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+function noSuchTask(tasks: Tasks, word: string): DumpError {
+  const unread = tasks.missing.length > 0 ? ' among those that can be read' : '';
+  const alike = new Set(tasks.entries.map(({ comm }) => comm).filter((comm) => isPart(comm, word)));
+  return new DumpError('absent', `no task has the PID, address or name "${word}"${unread}`, {
+    hint:
+      alike.size === 0 ? '`ps` lists the tasks' : `there is ${[...alike].slice(0, 5).join(', ')}`,
+  });
+}
+
+function isPart(comm: string, word: string): boolean {
+  return comm.startsWith(word) || (comm !== '' && word.startsWith(comm));
+}
+
+/** `PID: 169      TASK: ffff88bd02a7c180  CPU: 1    COMMAND: "insmod"`. */
+export function taskHeader({ pid, address, cpu, comm }: TaskEntry): string {
+  const id = String(pid).padEnd(7);
+  return `PID: ${id}  TASK: ${hex16(address)}  CPU: ${String(cpu).padEnd(3)}  COMMAND: "${comm}"`;
+}
+
+export function taskJson({ pid, address, cpu, comm }: TaskEntry): { readonly [key: string]: Json } {
+  return { pid, task: jsonAddress(address), cpu, comm };
+}

@@ -1,0 +1,90 @@
+/**
+ * The package as a library, bound to Node: files, zlib and SHA-256 are supplied. Everything here is
+ * what the command line is made of.
+ *
+ * ```js
+ * import { openDump, openKernel, taskState } from 'tsdump';
+ *
+ * const dump = await openDump('vmcore');
+ * const kernel = openKernel(dump);
+ * for (const task of kernel.tasks()) console.log(task.pid, taskState(task), task.comm);
+ * dump.close();
+ * ```
+ */
+
+import type { Source } from './bytes/source.ts';
+import { openDump as openSource } from './dump/open.ts';
+import type { Dump } from './dump/types.ts';
+import { fileSource } from './host/file-source.ts';
+import { nodeWorld } from './host/world.ts';
+import {
+  Machine as AnyMachine,
+  type MachineOptions,
+  type SavedMachine,
+} from './machine/machine.ts';
+
+export { DumpError, type ErrorCode, type Where } from './bytes/errors.ts';
+export { memorySource, type Source } from './bytes/source.ts';
+export type {
+  CpuState,
+  Dump,
+  ElfNote,
+  MemoryImage,
+  Page,
+  PageRun,
+  PageState,
+  Registers,
+  Utsname,
+} from './dump/types.ts';
+export {
+  type Backtrace,
+  type BacktraceOptions,
+  type BacktraceTarget,
+  backtrace,
+  type Frame,
+} from './linux/backtrace.ts';
+export { type CpuContext, cpuContexts } from './linux/cpus.ts';
+export { type Kernel, openKernel } from './linux/kernel.ts';
+export { type KernelLog, type LogRecord, logLine, readLog as log } from './linux/log.ts';
+export type { KernelModule } from './linux/modules.ts';
+export {
+  addressOf,
+  hasMember,
+  type KernelObject,
+  type MemberValue,
+  memberAddress,
+  typeOf,
+} from './linux/objects.ts';
+export { type PanicContext, panicMessage, panicTask } from './linux/panic.ts';
+export { memoryUse, processArguments } from './linux/processes.ts';
+export type { KernelSymbol, SymbolAt } from './linux/symbols.ts';
+export { type SystemInfo, systemInfo } from './linux/system.ts';
+export { isKernelThread, taskCpu, taskState } from './linux/tasks.ts';
+export type { MachineOptions, SavedMachine } from './machine/machine.ts';
+
+const world = nodeWorld();
+
+/**
+ * Opens a dump of any known format: headers, notes and page bitmaps are read, page contents are
+ * not. Throws DumpErrors: `io`, `unsupported`, `corrupt`, `truncated`. Close the dump after use.
+ */
+export async function openDump(pathOrSource: string | Source): Promise<Dump> {
+  const source = typeof pathOrSource === 'string' ? fileSource(pathOrSource) : pathOrSource;
+  return openSource(source, world);
+}
+
+/** A crashed machine brought back to life. */
+export type Machine = AnyMachine;
+
+type NodeMachineOptions = Partial<MachineOptions>;
+
+export const Machine = {
+  /** The machine of any vmcore, rewound to its panic. Throws DumpErrors of the dump's kernel. */
+  fromDump(dump: Dump, options: NodeMachineOptions = {}): Machine {
+    return AnyMachine.fromDump(dump, { sha256: world.sha256, ...options });
+  },
+  /** A machine as `save()` left it, from the same dump and options. */
+  restore(dump: Dump, options: NodeMachineOptions, saved: SavedMachine): Machine {
+    return AnyMachine.restore(dump, { sha256: world.sha256, ...options }, saved);
+  },
+} as const;

@@ -1,0 +1,79 @@
+/**
+ * The JSON document of a command: one envelope around every kind of data, so that a program can
+ * judge completeness without knowing the command. Schemas: `docs/reference/json/`.
+ */
+
+import type { Answer, Json, Missing } from '../analyze/command.ts';
+import type { DumpError } from '../bytes/errors.ts';
+import type { CaptureReport } from '../trial/report.ts';
+import { errorJson, type JsonError } from './errors.ts';
+
+export interface Envelope {
+  /** Version of tsdump. */
+  readonly tsdump: string;
+  /** Name and version of the data's schema: `ps/1`. */
+  readonly schema: string;
+  /** The file, as the user named it. */
+  readonly input: string | null;
+  readonly complete: boolean;
+  readonly missing: readonly Missing[];
+  /** null where the command failed as a whole; `errors` then says why. */
+  readonly data: Json;
+  readonly errors: readonly JsonError[];
+}
+
+/** What a document says of its origin. */
+export interface Origin {
+  readonly version: string;
+  readonly schema: string;
+  readonly input: string | null;
+}
+
+export function answerEnvelope(origin: Origin, answer: Answer): Envelope {
+  return {
+    tsdump: origin.version,
+    schema: origin.schema,
+    input: origin.input,
+    complete: answer.missing.length === 0,
+    missing: answer.missing,
+    data: answer.json(),
+    errors: (answer.errors ?? []).map(errorJson),
+  };
+}
+
+export function failureEnvelope(origin: Origin, error: DumpError): Envelope {
+  return {
+    tsdump: origin.version,
+    schema: origin.schema,
+    input: origin.input,
+    complete: false,
+    missing: [{ what: origin.schema.replace(/\/.*/, ''), count: null, why: error.message }],
+    data: null,
+    errors: [errorJson(error)],
+  };
+}
+
+/** The report of a capture; it is complete when its verdict is. `output` names the dump file. */
+export function captureEnvelope(
+  origin: Origin,
+  report: CaptureReport,
+  output: string | undefined,
+): Envelope {
+  const { verdict } = report;
+  const isComplete = verdict.class === 'complete';
+  const why = `${verdict.class}: ${verdict.reasons.join('; ')}`;
+  return {
+    tsdump: origin.version,
+    schema: origin.schema,
+    input: origin.input,
+    complete: isComplete,
+    missing: isComplete ? [] : [{ what: 'dump', count: null, why }],
+    data: { output: output ?? null, ...plain(report) },
+    errors: [],
+  };
+}
+
+/** The report's own members; undefined ones are not there. */
+function plain(report: CaptureReport): { readonly [member: string]: Json } {
+  return JSON.parse(JSON.stringify(report)) as { readonly [member: string]: Json };
+}
