@@ -6,9 +6,12 @@ const popcount8 = Uint8Array.from({ length: 256 }, (_, byte) => {
   return bits;
 });
 
+/** A rank adds up at most this many bytes; the table takes an eighth of the bitmap. */
+const blockBytes = 64;
+
 export class Bitmap {
   readonly bytes: Uint8Array;
-  /** Set bits before each block of 512 bytes; made on the first `rank`. */
+  /** Set bits before each block; made on the first `rank`. */
   #ranks: Float64Array | undefined;
 
   /** Over existing bytes (not copied), or `new Bitmap(new Uint8Array(n))` for an empty one. */
@@ -45,9 +48,9 @@ export class Bitmap {
   rank(index: number): number {
     this.#ranks ??= this.#countBlocks();
     const byte = Math.min(Math.floor(index / 8), this.bytes.length);
-    const block = Math.floor(byte / 512);
+    const block = Math.floor(byte / blockBytes);
     let bits = this.#ranks[block]!;
-    for (let at = block * 512; at < byte; at++) bits += popcount8[this.bytes[at]!]!;
+    for (let at = block * blockBytes; at < byte; at++) bits += popcount8[this.bytes[at]!]!;
     if (byte < this.bytes.length) bits += popcount8[this.bytes[byte]! & ((1 << (index & 7)) - 1)]!;
     return bits;
   }
@@ -68,13 +71,13 @@ export class Bitmap {
   }
 
   #countBlocks(): Float64Array {
-    const ranks = new Float64Array(Math.floor(this.bytes.length / 512) + 1);
+    const ranks = new Float64Array(Math.floor(this.bytes.length / blockBytes) + 1);
     let bits = 0;
     for (let at = 0; at < this.bytes.length; at++) {
-      if (at % 512 === 0) ranks[at / 512] = bits;
+      if (at % blockBytes === 0) ranks[at / blockBytes] = bits;
       bits += popcount8[this.bytes[at]!]!;
     }
-    if (this.bytes.length % 512 === 0) ranks[this.bytes.length / 512] = bits;
+    if (this.bytes.length % blockBytes === 0) ranks[this.bytes.length / blockBytes] = bits;
     return ranks;
   }
 }

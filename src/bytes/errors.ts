@@ -87,6 +87,11 @@ export function attempt<T>(read: () => T, onProblem?: (problem: DumpError) => vo
   }
 }
 
+/** What a value that was thrown says of itself: libraries throw more than Errors. */
+export function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 function definedOf(where: Where): Where {
   return Object.fromEntries(Object.entries(where).filter(([, value]) => value !== undefined));
 }

@@ -3,7 +3,7 @@
  * A size that the specification states is checked when the module loads.
  */
 
-import { DumpError } from './errors.ts';
+import { DumpError, within } from './errors.ts';
 import { readExactly, type Source } from './source.ts';
 import { cstring, latin1Bytes } from './text.ts';
 
@@ -203,12 +203,5 @@ export function readStruct<F extends Fields>(
   layout: Struct<F>,
 ): Values<F> {
   const bytes = readExactly(source, offset, layout.size, layout.name);
-  try {
-    return layout.read(bytes);
-  } catch (error) {
-    if (!(error instanceof DumpError)) throw error;
-    throw new DumpError(error.code, `${layout.name}: ${error.message}`, {
-      where: { file: source.name, offset },
-    });
-  }
+  return within(layout.name, { file: source.name, offset }, () => layout.read(bytes));
 }

@@ -5,7 +5,7 @@
  */
 
 import { snappyCompressor, snappyUncompressor } from 'hysnappy';
-import { DumpError } from '../bytes/errors.ts';
+import { DumpError, reasonOf } from '../bytes/errors.ts';
 import type { Codec } from './types.ts';
 
 export function createSnappy(): Codec {
@@ -23,8 +23,9 @@ export function createSnappy(): Codec {
         output.set(uncompress(input, output.length));
       } catch (cause) {
         uncompress = undefined;
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        throw new DumpError('corrupt', `snappy data cannot be decompressed: ${reason}`, { cause });
+        throw new DumpError('corrupt', `snappy data cannot be decompressed: ${reasonOf(cause)}`, {
+          cause,
+        });
       }
     },
     compress(input) {

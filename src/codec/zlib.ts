@@ -1,6 +1,6 @@
 /** RFC 1950 streams, one a page; the work is done by the host's zlib. */
 
-import { DumpError } from '../bytes/errors.ts';
+import { DumpError, reasonOf } from '../bytes/errors.ts';
 import type { Codec, Zlib } from './types.ts';
 
 /** makedumpfile compresses at Z_BEST_SPEED; pages of 4 KiB gain little from more. */
@@ -14,7 +14,7 @@ export function createZlib(zlib: Zlib): Codec {
       try {
         inflated = zlib.inflate(input, output.length);
       } catch (cause) {
-        throw new DumpError('corrupt', `zlib data cannot be inflated: ${messageOf(cause)}`, {
+        throw new DumpError('corrupt', `zlib data cannot be inflated: ${reasonOf(cause)}`, {
           cause,
         });
       }
@@ -31,8 +31,4 @@ export function createZlib(zlib: Zlib): Codec {
       return deflated.length < input.length ? deflated : undefined;
     },
   };
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -7,7 +7,7 @@
  * carry no checksum: a flipped bit may decode to a wrong page without an error.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { DumpError, reasonOf } from '../bytes/errors.ts';
 import type { Codec } from './types.ts';
 
 /** The library's fastest ordinary level, as makedumpfile uses for pages. */
@@ -97,8 +97,9 @@ function codecOf(engine: Engine): Codec {
       try {
         page = engine.decompress(input, output.length);
       } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        throw new DumpError('corrupt', `zstd data cannot be decompressed: ${reason}`, { cause });
+        throw new DumpError('corrupt', `zstd data cannot be decompressed: ${reasonOf(cause)}`, {
+          cause,
+        });
       }
       if (page.length !== output.length) {
         throw new DumpError('corrupt', `zstd data of ${page.length} bytes, not ${output.length}`);

@@ -7,13 +7,15 @@
  */
 
 import { array, i32, raw, struct, u16, u32, u64, type Values } from '../bytes/struct.ts';
-import { decodeUtf8, encodeUtf8, latin1 } from '../bytes/text.ts';
+import { cstring, encodeUtf8, latin1 } from '../bytes/text.ts';
 import type { CpuState, ElfNote, RegisterName, Registers } from './types.ts';
 import { registerNames } from './types.ts';
 
 export const NT_PRSTATUS = 1;
 /** A dump of 8192 CPUs needs 3 MB; device dumps (NT_VMCOREDD) may add a few. */
 export const maxNotesSize = 64 * 1024 * 1024;
+/** 8192 CPUs have at most two each; an empty one takes 12 bytes of a blob of megabytes. */
+export const maxNotes = 64 * 1024;
 
 export const NoteHeader = struct(
   'Elf64_Nhdr',
@@ -84,14 +86,15 @@ export interface ParsedNotes {
   readonly problem: string | undefined;
 }
 
-/** The notes of one blob, copied. Stops at the first that does not fit. */
-export function parseNotes(blob: Uint8Array): ParsedNotes {
+/** The notes of one blob, copied. Stops at the first that does not fit, and after `limit`. */
+export function parseNotes(blob: Uint8Array, limit = maxNotes): ParsedNotes {
   const notes: ElfNote[] = [];
   let at = 0;
   while (at + NoteHeader.size <= blob.length) {
     const { n_namesz, n_descsz, n_type } = NoteHeader.read(blob, at);
     // Nothing left but padding.
     if (n_namesz === 0 && n_descsz === 0 && n_type === 0) break;
+    if (notes.length >= limit) return { notes, problem: `more than ${limit} notes` };
     const nameAt = at + NoteHeader.size;
     const descAt = nameAt + align4(n_namesz);
     if (descAt + n_descsz > blob.length) {
@@ -134,12 +137,7 @@ export function descOffset(notes: readonly ElfNote[], index: number): number {
 /** The text of the VMCOREINFO note. */
 export function vmcoreinfoOf(notes: readonly ElfNote[]): string | undefined {
   const note = notes.find(({ name, type }) => name === 'VMCOREINFO' && type === 0);
-  return note === undefined || note.desc.length === 0 ? undefined : vmcoreinfoText(note.desc);
-}
-
-export function vmcoreinfoText(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return decodeUtf8(end < 0 ? bytes : bytes.subarray(0, end));
+  return note === undefined || note.desc.length === 0 ? undefined : cstring(note.desc);
 }
 
 /**

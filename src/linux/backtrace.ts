@@ -101,7 +101,7 @@ class Tools {
   get stoppers(): readonly CodeRange[] {
     const { symbols } = this.#kernel;
     this.#stoppers ??= stoppers.flatMap((name) => {
-      const symbol = symbols.lookup(name);
+      const symbol = symbols.inKernel(name);
       if (symbol === undefined) return [];
       const end = symbol.address + BigInt(symbols.sizeOf(symbol));
       return [{ name, start: symbol.address, end }];

@@ -52,6 +52,15 @@ export const BtfKind = {
   enum64: 19,
 } as const;
 
+const namedKinds: ReadonlySet<number> = new Set([
+  BtfKind.int,
+  BtfKind.struct,
+  BtfKind.union,
+  BtfKind.enum,
+  BtfKind.typedef,
+  BtfKind.enum64,
+]);
+
 export interface BtfMember {
   readonly name: string;
   readonly type: number;
@@ -71,7 +80,7 @@ export class Btf {
   /** Byte offset of type `firstId + index` in the blob. */
   readonly #offsets: Uint32Array;
   readonly #count: number;
-  #byName: NameIndex | undefined;
+  #byName: { readonly index: NameIndex; readonly ids: Uint32Array } | undefined;
 
   constructor(name: string, bytes: Uint8Array, base?: Btf) {
     this.name = name;
@@ -169,18 +178,29 @@ export class Btf {
     });
   }
 
-  /** Ids of this blob (not of its base) with that name, in order. */
+  /**
+   * Ids of this blob (not of its base) with that name, in order: structs, unions, enums, typedefs
+   * and base types. Functions, half of all types, have names too and are not asked for by name.
+   */
   named(name: string): readonly number[] {
     this.#byName ??= this.#nameIndex();
-    return this.#byName.find(name).map((entry) => this.firstId + entry);
+    const { index, ids } = this.#byName;
+    return index.find(name).map((entry) => ids[entry]!);
   }
 
-  #nameIndex(): NameIndex {
+  #nameIndex(): { index: NameIndex; ids: Uint32Array } {
+    const ids = new Uint32Array(this.#count);
     const starts = new Uint32Array(this.#count);
-    for (let entry = 0; entry < this.#count; entry++) {
-      starts[entry] = this.#view.getUint32(this.#offsets[entry]!, true);
+    let named = 0;
+    for (let id = this.firstId; id < this.endId; id++) {
+      if (!namedKinds.has(this.kind(id))) continue;
+      const start = this.#view.getUint32(this.#at(id), true);
+      if (start === 0) continue;
+      ids[named] = id;
+      starts[named++] = start;
     }
-    return new NameIndex(this.#allStrings(), starts);
+    const index = new NameIndex(this.#allStrings(), starts.subarray(0, named));
+    return { index, ids };
   }
 
   /** Strings of the base and of this blob in one: what name offsets count in. */

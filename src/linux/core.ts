@@ -76,8 +76,8 @@ export class KernelCore {
   /** Types of the kernel and its modules. The first access reads the BTF of vmlinux. */
   get types(): TypeTable {
     if (this.#types === undefined) {
-      const start = this.symbol('__start_BTF').address;
-      const length = Number(this.symbol('__stop_BTF').address - start);
+      const start = this.#btfBound('__start_BTF');
+      const length = Number(this.#btfBound('__stop_BTF') - start);
       if (length <= 0 || length > maxBtfBytes) {
         throw new DumpError('corrupt', `BTF of vmlinux is ${length} bytes`, {
           where: { virtual: start },
@@ -108,9 +108,12 @@ export class KernelCore {
     return found;
   }
 
-  /** The address of a symbol, from VMCOREINFO if it is there: that costs no symbol table. */
+  /**
+   * The address of a symbol of the kernel itself, from VMCOREINFO if it is there: that costs no
+   * symbol table.
+   */
   symbolAddress(name: string): bigint | undefined {
-    return this.vmcoreinfo.symbol(name) ?? this.symbols.lookup(name)?.address;
+    return this.vmcoreinfo.symbol(name) ?? this.symbols.inKernel(name)?.address;
   }
 
   /** A lazy view of the struct or union `type` at `address`. */
@@ -171,7 +174,7 @@ export class KernelCore {
   /** Where the direct map of all physical memory starts. */
   get pageOffset(): bigint {
     if (this.#pageOffset === undefined) {
-      const variable = this.symbols.lookup('page_offset_base');
+      const variable = this.symbols.inKernel('page_offset_base');
       this.#pageOffset =
         variable === undefined
           ? defaultPageOffset[this.memory.root.levels]
@@ -180,20 +183,22 @@ export class KernelCore {
     return this.#pageOffset;
   }
 
+  #btfBound(name: string): bigint {
+    // Not by symbol(): looking through the modules for it would need the types.
+    const found = this.symbols.inKernel(name);
+    if (found !== undefined) return found.address;
+    throw new DumpError('absent', `the kernel carries no types: it has no symbol "${name}"`, {
+      where: { file: this.dump.name },
+      hint: 'kernels built without CONFIG_DEBUG_INFO_BTF have none',
+    });
+  }
+
   #kernelPageTables(): PageTableRoot {
-    const { vmcoreinfo } = this;
-    const table = vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
-    const physBase = vmcoreinfo.physBase;
-    if (table === undefined || physBase === undefined) {
-      throw new DumpError('absent', "VMCOREINFO does not say where the kernel's page tables are", {
-        where: { file: this.dump.name },
-      });
-    }
-    return {
-      physical: imageToPhysical(table, physBase),
-      levels: vmcoreinfo.number('pgtable_l5_enabled') === 1 ? 5 : 4,
-      encryptionMask: BigInt(vmcoreinfo.number('sme_mask') ?? 0),
-    };
+    const root = kernelPageTables(this.vmcoreinfo);
+    if (root !== undefined) return root;
+    throw new DumpError('absent', "VMCOREINFO does not say where the kernel's page tables are", {
+      where: { file: this.dump.name },
+    });
   }
 
   #findVmcoreinfo(): Vmcoreinfo {
@@ -220,6 +225,18 @@ export class KernelCore {
       throw error;
     }
   }
+}
+
+/** The kernel's own page tables; undefined where VMCOREINFO does not say where they are. */
+export function kernelPageTables(vmcoreinfo: Vmcoreinfo): PageTableRoot | undefined {
+  const table = vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
+  const { physBase } = vmcoreinfo;
+  if (table === undefined || physBase === undefined) return undefined;
+  return {
+    physical: imageToPhysical(table, physBase),
+    levels: vmcoreinfo.number('pgtable_l5_enabled') === 1 ? 5 : 4,
+    encryptionMask: BigInt(vmcoreinfo.number('sme_mask') ?? 0),
+  };
 }
 
 /** Physical address of something in the kernel's image. */

@@ -68,7 +68,7 @@ function describeCpu(kernel: KernelCore, stacks: StackTable, cpu: number, clues:
   const base = attempt(() => kernel.perCpuOffset(cpu));
   // Without its per-CPU area nothing else of it can be found.
   if (base === undefined || base === 0n) return { cpu, task: undefined, note: undefined };
-  const task = attempt(() => currentTask(kernel, cpu)) ?? undefined;
+  const task = attempt(() => currentTask(kernel, cpu));
   const note = attempt(() => noteInMemory(kernel, cpu));
   const add = (key: string, weight: number, text: string): void =>
     clues.add(key, { cpu, weight, text });
@@ -205,7 +205,7 @@ const noteBytes = 384;
 
 /** The ELF note that crash_save_cpu() wrote for this CPU; undefined where it wrote none. */
 function noteInMemory(kernel: KernelCore, cpu: number): CpuState | undefined {
-  const pointer = kernel.symbols.lookup('crash_notes');
+  const pointer = kernel.symbols.inKernel('crash_notes');
   if (pointer === undefined) return undefined;
   // A pointer to a per-CPU allocation; 0 where kexec never came up.
   const allocation = kernel.memory.u64(pointer.address);

@@ -6,9 +6,8 @@
  */
 
 import { DumpError, within } from '../bytes/errors.ts';
-import { cstring } from '../bytes/text.ts';
+import { cstring, encodeUtf8 } from '../bytes/text.ts';
 import type { AddressSpace } from './memory.ts';
-import { NameIndex } from './name-index.ts';
 import type { Vmcoreinfo } from './vmcoreinfo.ts';
 
 /** Distribution kernels have 100,000 to 250,000 symbols. */
@@ -58,7 +57,7 @@ export class Kallsyms {
   readonly #text: Uint8Array;
   readonly #starts: Uint32Array;
   readonly #addresses: Float64Array;
-  #byName: NameIndex | undefined;
+  readonly #found = new Map<string, number[]>();
 
   constructor(memory: AddressSpace, tables: KallsymsTables) {
     if (tables.count === 0 || tables.count > maxSymbols) {
@@ -86,8 +85,12 @@ export class Kallsyms {
 
   /** Indexes of all symbols with exactly this name, in table order. */
   find(name: string): number[] {
-    this.#byName ??= new NameIndex(this.#text, this.#starts);
-    return this.#byName.find(name);
+    let found = this.#found.get(name);
+    if (found === undefined) {
+      found = this.#search(encodeUtf8(name));
+      this.#found.set(name, found);
+    }
+    return found;
   }
 
   /**
@@ -109,6 +112,22 @@ export class Kallsyms {
     return index;
   }
 
+  /**
+   * A first answer asks for a few dozen names: comparing lengths first, one pass over the table
+   * costs less for each of them than an index of all names would for all.
+   */
+  #search(name: Uint8Array): number[] {
+    const found: number[] = [];
+    for (let index = 0; index < this.count; index++) {
+      const start = this.#starts[index]!;
+      if (this.#end(index) - start !== name.length) continue;
+      let at = 0;
+      while (at < name.length && this.#text[start + at] === name[at]) at++;
+      if (at === name.length) found.push(index);
+    }
+    return found;
+  }
+
   /** Per-CPU symbols come first: small positive numbers. The image's are negative. */
   #firstInImage(): number {
     let low = 0;
@@ -121,8 +140,9 @@ export class Kallsyms {
     return low;
   }
 
+  /** Where the name ends: before its NUL, and the next one's type letter. */
   #end(index: number): number {
-    return index + 1 < this.count ? this.#starts[index + 1]! - 2 : this.#text.length;
+    return index + 1 < this.count ? this.#starts[index + 1]! - 2 : this.#text.length - 1;
   }
 }
 

@@ -17,7 +17,7 @@ export interface LogKernel {
   readonly memory: AddressSpace;
   readonly vmcoreinfo: Vmcoreinfo;
   /** Asked only where VMCOREINFO does not say. */
-  readonly symbols: Pick<SymbolTable, 'lookup'>;
+  readonly symbols: Pick<SymbolTable, 'inKernel'>;
   readonly types: Pick<TypeTable, 'offsetOf' | 'sizeOf'>;
 }
 
@@ -350,7 +350,7 @@ function checkInside(type: string, size: number, width: number, members: readonl
 }
 
 function find(kernel: LogKernel, symbol: string): bigint | undefined {
-  return kernel.vmcoreinfo.symbol(symbol) ?? kernel.symbols.lookup(symbol)?.address;
+  return kernel.vmcoreinfo.symbol(symbol) ?? kernel.symbols.inKernel(symbol)?.address;
 }
 
 /** `type.member`, as VMCOREINFO writes it. */

@@ -5,7 +5,7 @@ import { cstring } from '../bytes/text.ts';
 import { Btf } from './btf.ts';
 import { walkList } from './lists.ts';
 import type { AddressSpace } from './memory.ts';
-import { addressOf, hasMember, type KernelObject, memberAddress } from './objects.ts';
+import { addressOf, follow, hasMember, type KernelObject, memberAddress } from './objects.ts';
 import type { KernelSymbol, ModuleSymbols } from './symbols.ts';
 
 /** What a module needs of the kernel that it is loaded in; `KernelCore` is one. */
@@ -155,7 +155,7 @@ export function moduleBtf(kernel: ModuleKernel, vmlinux: Btf): Btf[] {
   const walk = walkList(kernel, head, 'struct btf_module', 'list', maxModules);
   for (const entry of walk.objects) {
     try {
-      const btf = entry.btf;
+      const btf = follow(entry, 'btf');
       const bytes = kernel.memory.read(addressOfPointer(kernel, btf, 'data'), btf.data_size);
       blobs.push(new Btf(btf.name, bytes.slice(), vmlinux));
     } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * Finds names in a table of NUL-terminated strings without making a JavaScript string of each: a
- * kernel has 90,000 symbols and as many types, and a first answer needs a few dozen of them.
+ * kernel has tens of thousands of types, and a first answer needs a few dozen of them.
  */
 
 import { encodeUtf8 } from '../bytes/text.ts';

@@ -53,19 +53,34 @@ export function typeOf(view: KernelObject): string {
 
 /** The virtual address of a member, by path from the view: `memberAddress(task, 'thread.sp')`. */
 export function memberAddress(view: KernelObject, path: string): bigint {
-  const { address, memory, typeName } = identityOf(view);
-  return address + BigInt(memory.types.offsetOf(typeName, path));
+  const { address, memory, type, typeName } = identityOf(view);
+  const member = memory.types.memberOf(type, path);
+  if (member === undefined) throw noMember(typeName, path, address);
+  return address + BigInt(member.offset);
+}
+
+/** What a pointer member points to where a sound kernel never has NULL; `corrupt` where it has. */
+export function follow(view: KernelObject, member: string): KernelObject {
+  const target = view[member] as KernelObject | null;
+  if (target !== null) return target;
+  throw new DumpError('corrupt', `${member} of a ${typeOf(view)} is NULL`, {
+    where: { virtual: memberAddress(view, member) },
+  });
 }
 
 /** Does the type of this object have that member? Newest name first, then fall back. */
 export function hasMember(view: KernelObject, path: string): boolean {
-  const { memory, typeName } = identityOf(view);
-  return memory.types.hasMember(typeName, path);
+  const { memory, type } = identityOf(view);
+  return memory.types.memberOf(type, path) !== undefined;
 }
 
 /** A view of the struct or union `typeName` at `address`. Reads nothing yet. */
 export function viewObject(memory: ObjectMemory, typeName: string, address: bigint): KernelObject {
   return viewStruct(memory, typeName, memory.types.structure(typeName), address);
+}
+
+function noMember(typeName: string, path: string, virtual: bigint): DumpError {
+  return new DumpError('absent', `"${typeName}" has no member "${path}"`, { where: { virtual } });
 }
 
 /** What JavaScript itself looks for on any object: printing, comparing, awaiting. */
@@ -81,9 +96,7 @@ function viewStruct(
     const member = typeof name === 'string' ? type.members.get(name) : undefined;
     if (member !== undefined) return readMember(memory, member, address);
     if (typeof name === 'symbol' || languageNames.has(name)) return undefined;
-    throw new DumpError('absent', `"${typeName}" has no member "${name}"`, {
-      where: { virtual: address },
-    });
+    throw noMember(typeName, name, address);
   };
   const view = new Proxy(Object.freeze({}), {
     get: (_, name) => read(name),
@@ -132,6 +145,7 @@ function readMember(memory: ObjectMemory, member: Member, base: bigint): MemberV
   for (let at = bytes.length - 1; at >= 0; at--) value = (value << 8n) | BigInt(bytes[at]!);
   value = (value >> BigInt(first)) & ((1n << BigInt(width)) - 1n);
   const type = memory.types.resolve(member.type);
+  if (type.kind === 'int' && type.bool) return value !== 0n;
   const isSigned = (type.kind === 'int' || type.kind === 'enum') && type.signed;
   if (isSigned) value = BigInt.asIntN(width, value);
   return type.size > 4 ? value : Number(value);

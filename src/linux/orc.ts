@@ -15,7 +15,7 @@ import type { Member, TypeTable } from './types.ts';
 /** What looking up ORC entries needs of a kernel; `KernelCore` is one. */
 export interface OrcKernel {
   readonly memory: AddressSpace;
-  readonly symbols: Pick<SymbolTable, 'at' | 'lookup'>;
+  readonly symbols: Pick<SymbolTable, 'at' | 'inKernel'>;
   readonly types: Pick<TypeTable, 'hasMember' | 'member' | 'sizeOf'>;
   readonly modules: { readonly modules: readonly KernelModule[] };
 }
@@ -173,7 +173,7 @@ export class OrcLookup {
 
 function openVmlinux({ memory, symbols }: OrcKernel): Vmlinux {
   const address = (name: string): bigint => {
-    const found = symbols.lookup(name);
+    const found = symbols.inKernel(name);
     if (found !== undefined) return found.address;
     throw new DumpError('absent', `the kernel has no ORC tables: no symbol "${name}"`, {
       hint: 'kernels built with CONFIG_UNWINDER_FRAME_POINTER or _GUESS have none',
@@ -184,10 +184,10 @@ function openVmlinux({ memory, symbols }: OrcKernel): Vmlinux {
   const table = { owner: 'vmlinux', slots, entries: address('__start_orc_unwind'), count };
   const start = address('_stext');
   const text = [{ start, end: address('_etext') }];
-  const init = symbols.lookup('_sinittext');
+  const init = symbols.inKernel('_sinittext');
   if (init !== undefined) text.push({ start: init.address, end: address('_einittext') });
-  const blocks = symbols.lookup('lookup_num_blocks');
-  const words = symbols.lookup('orc_lookup');
+  const blocks = symbols.inKernel('lookup_num_blocks');
+  const words = symbols.inKernel('orc_lookup');
   if (blocks === undefined || words === undefined) return { table, text, lookup: undefined };
   try {
     const lookup = { start, table: words.address, blocks: memory.u32(blocks.address) };

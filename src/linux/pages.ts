@@ -80,7 +80,7 @@ export function pageLayout(kernel: PageKernel): PageLayout {
     return kernel.types.offsetOf('struct page', known ?? member);
   };
   const info = kernel.vmcoreinfo;
-  return {
+  return checked({
     vmemmap: vmemmapBase(kernel),
     size: info.size('page') ?? kernel.types.sizeOf('struct page'),
     offsets: {
@@ -99,7 +99,15 @@ export function pageLayout(kernel: PageKernel): PageLayout {
     slab: info.number('PAGE_SLAB_MAPCOUNT_VALUE'),
     hugetlb: hugetlbMark(kernel),
     orders: info.length('zone.free_area') ?? 11,
-  };
+  });
+}
+
+/** What a damaged VMCOREINFO says is not believed: members are read without further checks. */
+function checked(layout: PageLayout): PageLayout {
+  const { size, offsets } = layout;
+  const members = Object.values(offsets).filter((at) => at !== undefined);
+  if (size > 0 && size <= 4096 && members.every((at) => at >= 0 && at + 4 <= size)) return layout;
+  throw new DumpError('corrupt', `VMCOREINFO has members of struct page outside its ${size} bytes`);
 }
 
 export interface PageClasses {
@@ -239,7 +247,7 @@ function orderOf(
 }
 
 function vmemmapBase(kernel: PageKernel): bigint {
-  const symbol = kernel.symbols.lookup('vmemmap_base');
+  const symbol = kernel.symbols.inKernel('vmemmap_base');
   if (symbol !== undefined) return kernel.memory.u64(symbol.address);
   // Without CONFIG_RANDOMIZE_MEMORY it is fixed: Documentation/arch/x86/x86_64/mm.rst.
   return kernel.memory.root.levels === 5 ? 0xffd4000000000000n : 0xffffea0000000000n;

@@ -18,6 +18,8 @@ export interface Translation {
   readonly physical: bigint;
   /** 4096, 2 MB or 1 GB: the size of the mapping that was found. */
   readonly pageSize: number;
+  /** May the kernel write there? Every level must allow it. */
+  readonly writable: boolean;
   /** The entry that maps the page, with all its flags. */
   readonly entry: bigint;
   /** The physical address of that entry. */
@@ -25,7 +27,7 @@ export interface Translation {
 }
 
 export const pagePresent = 1n << 0n;
-export const pageWritable = 1n << 1n;
+const pageWritable = 1n << 1n;
 const pageLarge = 1n << 7n;
 /** Set in a not-present entry whose page is there all the same (PROT_NONE, NUMA hinting). */
 const pageProtNone = 1n << 8n;
@@ -45,24 +47,28 @@ export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigin
     throw new DumpError('absent', 'not a canonical address', { where: { virtual } });
   }
   let table = root.physical;
+  let allowed = pageWritable;
   for (let level: number = root.levels; ; level--) {
     const shift = BigInt(12 + 9 * (level - 1));
     // Four levels: the P4D is folded, the top table is called PGD.
     const name = level === root.levels ? 'PGD' : levelNames[level]!;
     const entryAddress = table + ((virtual >> shift) & 0x1ffn) * 8n;
     const entry = within(`${name} entry`, { virtual }, () => memory.u64(entryAddress));
-    const protNone = level === 1 && (entry & pageProtNone) !== 0n;
+    const isLarge = (level === 2 || level === 3) && (entry & pageLarge) !== 0n;
+    const protNone = (level === 1 || isLarge) && (entry & pageProtNone) !== 0n;
     if ((entry & pagePresent) === 0n && !protNone) {
       throw new DumpError('absent', `not mapped: the ${name} entry is 0x${entry.toString(16)}`, {
         where: { virtual },
       });
     }
+    allowed &= entry;
     const target = frameOf(entry) & ~root.encryptionMask;
-    if (level === 1 || ((level === 2 || level === 3) && (entry & pageLarge) !== 0n)) {
+    if (level === 1 || isLarge) {
       const offsetMask = (1n << shift) - 1n;
       return {
         physical: (target & ~offsetMask) | (virtual & offsetMask),
         pageSize: 2 ** Number(shift),
+        writable: allowed !== 0n,
         entry,
         entryAddress,
       };

@@ -49,7 +49,7 @@ function byHeader(kernel: KernelCore): PanicContext | undefined {
   if (address === undefined || address === 0n) return undefined;
   const cpu = kernel.cpus.find((number) => {
     const current = attempt(() => currentTask(kernel, number));
-    return current !== undefined && current !== null && addressOf(current) === address;
+    return current !== undefined && addressOf(current) === address;
   });
   const task = kernel.object('struct task_struct', address);
   return { task, cpu, evidence: "the dump's header names the task" };
@@ -72,7 +72,7 @@ function byLog(kernel: KernelCore): PanicContext | undefined {
 function onCpu(kernel: KernelCore, cpu: number, evidence: string): PanicContext | undefined {
   if (!attempt(() => kernel.cpus)?.includes(cpu)) return undefined;
   const task = attempt(() => currentTask(kernel, cpu));
-  return task === undefined || task === null ? undefined : { task, cpu, evidence };
+  return task === undefined ? undefined : { task, cpu, evidence };
 }
 
 function newestFirst(kernel: KernelCore): LogRecord[] {

@@ -17,7 +17,7 @@ export interface SavedRegisters {
 }
 
 /** struct pt_regs in the order of ptrace(2), which is user-space ABI. */
-const savedNames = registerNames.slice(0, registerNames.indexOf('ss') + 1);
+export const savedNames = registerNames.slice(0, registerNames.indexOf('ss') + 1);
 /** What the CPU itself pushes. */
 const interruptNames: readonly RegisterName[] = ['rip', 'cs', 'eflags', 'rsp', 'ss'];
 

@@ -39,7 +39,6 @@ const usualSize = 16384;
 export class StackTable {
   readonly #kernel: KernelCore;
   readonly #ofCpu = new Map<number, readonly Stack[]>();
-  readonly #symbols = new Map<string, bigint | null>();
   #taskSize: bigint | undefined;
 
   constructor(kernel: KernelCore) {
@@ -128,15 +127,9 @@ export class StackTable {
   }
 
   #perCpu(name: string, cpu: number): bigint | undefined {
-    // Kept for absent symbols: looking for one goes through the modules' too.
-    let symbol = this.#symbols.get(name);
-    if (symbol === undefined) {
-      symbol = this.#kernel.symbols.lookup(name)?.address ?? null;
-      this.#symbols.set(name, symbol);
-    }
-    if (symbol === null) return undefined;
-    const base = symbol;
-    return attempt(() => BigInt.asUintN(64, base + this.#kernel.perCpuOffset(cpu)));
+    const symbol = this.#kernel.symbols.inKernel(name);
+    if (symbol === undefined) return undefined;
+    return attempt(() => BigInt.asUintN(64, symbol.address + this.#kernel.perCpuOffset(cpu)));
   }
 }
 
@@ -161,8 +154,8 @@ export function overflows(stack: Stack, address: bigint): boolean {
 function taskStackSize({ symbols, types }: KernelCore): bigint {
   // The linker script gives the first task's stack exactly THREAD_SIZE (INIT_TASK_DATA). Its end is
   // called so since v6.10 (8f69cba096b5 "x86: Rename __{start,end}_init_task ...").
-  const start = symbols.lookup('init_stack');
-  const end = symbols.lookup('__end_init_stack') ?? symbols.lookup('__end_init_task');
+  const start = symbols.inKernel('init_stack');
+  const end = symbols.inKernel('__end_init_stack') ?? symbols.inKernel('__end_init_task');
   const size = start === undefined || end === undefined ? 0n : end.address - start.address;
   if (size > 0n && size <= maxSize) return size;
   const union =

@@ -29,24 +29,38 @@ export interface ModuleSymbols {
 export class SymbolTable {
   readonly #kallsyms: Kallsyms;
   readonly #modules: () => readonly ModuleSymbols[];
-  /** End of the kernel's image and start of its image: addresses between belong to kallsyms. */
+  /** Start and end of the kernel's image: addresses between belong to kallsyms. */
   readonly #image: { readonly start: bigint; readonly end: bigint };
 
   constructor(kallsyms: Kallsyms, modules: () => readonly ModuleSymbols[]) {
     this.#kallsyms = kallsyms;
     this.#modules = modules;
-    const first = this.#addressOf('_text') ?? this.#addressOf('_stext');
-    const last = this.#addressOf('_end') ?? this.#kallsyms.address(kallsyms.count - 1);
-    if (first === undefined)
+    const first = this.inKernel('_text') ?? this.inKernel('_stext');
+    if (first === undefined) {
       throw new DumpError('corrupt', 'kallsyms has neither _text nor _stext');
-    this.#image = { start: first, end: last };
+    }
+    const end = this.inKernel('_end')?.address ?? kallsyms.address(kallsyms.count - 1);
+    this.#image = { start: first.address, end };
   }
 
   /** The first symbol of that name; the kernel's before the modules'. */
   lookup(name: string): KernelSymbol | undefined {
+    const own = this.inKernel(name);
+    if (own !== undefined) return own;
+    for (const module of this.#modules()) {
+      const found = readable(module).find((symbol) => symbol.name === name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /**
+   * The kernel's own first symbol of that name. Reads no module's table: asking for what only some
+   * kernels have is cheap, and finding the modules themselves depends on it.
+   */
+  inKernel(name: string): KernelSymbol | undefined {
     const [index] = this.#kallsyms.find(name);
-    if (index !== undefined) return this.#kernelSymbol(index);
-    return this.lookupAll(name)[0];
+    return index === undefined ? undefined : this.#kernelSymbol(index);
   }
 
   /** Every symbol of that name: static functions share names. */
@@ -113,11 +127,6 @@ export class SymbolTable {
     for (const other of readable(module)) yield other.address;
     const range = module.ranges.find((r) => symbol.address >= r.start && symbol.address < r.end);
     if (range !== undefined) yield range.end;
-  }
-
-  #addressOf(name: string): bigint | undefined {
-    const [index] = this.#kallsyms.find(name);
-    return index === undefined ? undefined : this.#kallsyms.address(index);
   }
 
   #kernelSymbol(index: number): KernelSymbol {

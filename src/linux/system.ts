@@ -1,8 +1,8 @@
 /** The system as a whole: who it is, how big, how long it ran, how busy it was. */
 
 import { attempt, DumpError } from '../bytes/errors.ts';
-import { cstring } from '../bytes/text.ts';
 import type { Utsname } from '../dump/types.ts';
+import { NewUtsname } from '../dump/utsname.ts';
 import type { KernelCore } from './core.ts';
 
 export interface SystemInfo {
@@ -26,7 +26,6 @@ export interface SystemInfo {
 
 /** FSHIFT, include/linux/sched/loadavg.h: fixed point with 11 fractional bits. */
 const loadScale = 2048;
-const utsFieldSize = 65;
 
 export function systemInfo(kernel: KernelCore): SystemInfo {
   const problems: DumpError[] = [];
@@ -53,17 +52,7 @@ export function utsname(kernel: KernelCore): Utsname {
   const start = kernel.symbolAddress('init_uts_ns');
   if (start === undefined) throw new DumpError('absent', 'the kernel has no symbol "init_uts_ns"');
   const name = kernel.vmcoreinfo.offset('uts_namespace.name') ?? 0;
-  const bytes = kernel.memory.read(start + BigInt(name), 6 * utsFieldSize);
-  const field = (index: number): string =>
-    cstring(bytes.subarray(index * utsFieldSize, (index + 1) * utsFieldSize));
-  return {
-    sysname: field(0),
-    nodename: field(1),
-    release: field(2),
-    version: field(3),
-    machine: field(4),
-    domainname: field(5),
-  };
+  return NewUtsname.read(kernel.memory.read(start + BigInt(name), NewUtsname.size));
 }
 
 function timekeeper(kernel: KernelCore): { time: number; uptime: number } {
@@ -96,7 +85,7 @@ export function presentPages(kernel: KernelCore): number {
 /** Addresses of each memory node's struct pglist_data. */
 export function memoryNodes(kernel: KernelCore): bigint[] {
   // Without CONFIG_NUMA there is one, a variable by itself.
-  const single = kernel.symbols.lookup('contig_page_data');
+  const single = kernel.symbols.inKernel('contig_page_data');
   if (single !== undefined) return [single.address];
   const table = kernel.symbol('node_data').address;
   const count = kernel.vmcoreinfo.length('node_data') ?? 1;

@@ -2,7 +2,7 @@
 
 import { attempt, DumpError } from '../bytes/errors.ts';
 import type { AddressSpace } from './memory.ts';
-import { addressOf, hasMember, type KernelObject, memberAddress } from './objects.ts';
+import { addressOf, follow, hasMember, type KernelObject, memberAddress } from './objects.ts';
 
 /** What listing tasks needs of the kernel; `KernelCore` is one. */
 export interface TaskKernel {
@@ -96,16 +96,16 @@ export class TaskList implements Iterable<KernelObject> {
 }
 
 /** The idle task of a CPU; not on any list. */
-export function idleTask(kernel: TaskKernel, cpu: number): KernelObject {
-  return runQueue(kernel, cpu).idle;
+function idleTask(kernel: TaskKernel, cpu: number): KernelObject {
+  return follow(runQueue(kernel, cpu), 'idle');
 }
 
 /** The task that a CPU was running. */
 export function currentTask(kernel: TaskKernel, cpu: number): KernelObject {
-  return runQueue(kernel, cpu).curr;
+  return follow(runQueue(kernel, cpu), 'curr');
 }
 
-export function runQueue(kernel: TaskKernel, cpu: number): KernelObject {
+function runQueue(kernel: TaskKernel, cpu: number): KernelObject {
   return kernel.object('struct rq', kernel.perCpu('runqueues', cpu));
 }
 
@@ -121,6 +121,10 @@ const TASK_DEAD = 0x80;
 const TASK_WAKING = 0x200;
 const TASK_NOLOAD = 0x400;
 const TASK_NEW = 0x800;
+/** Waits for a lock on a PREEMPT_RT kernel; v5.15 and later. */
+const TASK_RTLOCK_WAIT = 0x1000;
+/** Since v6.1 (f5d39b020809 "freezer,sched: Rewrite core freezer logic"). */
+const TASK_FROZEN = 0x8000;
 
 /** crash's two letters: RU running or runnable, IN, UN, ID, ST, TR, ZO, DE, PA, WA, NE. */
 export function taskState(task: KernelObject): string {
@@ -137,12 +141,19 @@ export function taskState(task: KernelObject): string {
   if ((state & TASK_PARKED) !== 0) return 'PA';
   if ((state & TASK_WAKING) !== 0) return 'WA';
   if ((state & TASK_NEW) !== 0) return 'NE';
+  // The kernel's own ps shows both as D: __task_state_index().
+  if ((state & (TASK_RTLOCK_WAIT | TASK_FROZEN)) !== 0) return 'UN';
   return '??';
 }
 
 function rawState(task: KernelObject): number {
   // Since v5.14 (2f064a59a11f "sched: Change task_struct::state") an unsigned int called __state.
   return hasMember(task, '__state') ? task.__state : Number(task.state);
+}
+
+/** The process that gets its SIGCHLD: what ps shows as PPID. */
+export function parentOf(task: KernelObject): KernelObject {
+  return follow(task, 'parent');
 }
 
 /** The CPU that a task runs or last ran on. */

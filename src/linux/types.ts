@@ -117,7 +117,7 @@ export class TypeTable {
 
   /** A member by path: `thread.sp`, `rss_stat.count`, `signal.rlim[3].rlim_cur`. No pointers. */
   member(name: string, path: string): Member {
-    const found = this.#member(name, path);
+    const found = this.memberOf(this.resolve(this.get(name)), path);
     if (found === undefined) throw new DumpError('absent', `"${name}" has no member "${path}"`);
     return found;
   }
@@ -127,7 +127,8 @@ export class TypeTable {
   }
 
   hasMember(name: string, path: string): boolean {
-    return this.find(name) !== undefined && this.#member(name, path) !== undefined;
+    const ref = this.find(name);
+    return ref !== undefined && this.memberOf(this.resolve(ref), path) !== undefined;
   }
 
   /** The C name of a type, for people. */
@@ -141,8 +142,9 @@ export class TypeTable {
     return new Map(btf.values(id).map((entry) => [entry.name, entry.value]));
   }
 
-  #member(name: string, path: string): Member | undefined {
-    let type: Type = this.resolve(this.get(name));
+  /** The same of a type that may have no name to ask by; undefined where it has no such member. */
+  memberOf(outer: Type, path: string): Member | undefined {
+    let type = outer;
     let found: Member | undefined;
     let offset = 0;
     for (const step of path.split(/\.|(?=\[)/)) {
@@ -222,7 +224,7 @@ export class TypeTable {
       case BtfKind.struct:
       case BtfKind.union: {
         const members = new Map<string, Member>();
-        this.#collect({ btf, id }, 0, 0, members);
+        this.#collect({ btf, id }, 0, new Set(), members);
         const name = btf.typeName(id);
         const size = btf.sizeOrType(id);
         return { kind: 'struct', isUnion: kind === BtfKind.union, name, size, members };
@@ -251,8 +253,10 @@ export class TypeTable {
     return (sized as number[]).includes(kind) ? btf.sizeOrType(id) : 0;
   }
 
-  #collect(ref: TypeRef, base: number, depth: number, into: Map<string, Member>): void {
-    if (depth > maxDepth) return;
+  /** Each anonymous type once: C allows no second one, and damage could nest them without end. */
+  #collect(ref: TypeRef, base: number, seen: Set<number>, into: Map<string, Member>): void {
+    if (seen.has(ref.id)) return;
+    seen.add(ref.id);
     for (const { name, type, bitOffset, bitSize } of ref.btf.members(ref.id)) {
       const target = { btf: ref.btf, id: type };
       const offset = base + Math.floor(bitOffset / 8);
@@ -260,7 +264,7 @@ export class TypeTable {
         const inner = this.#strip(target);
         const kind = inner.id === 0 ? BtfKind.void : inner.btf.kind(inner.id);
         if (kind === BtfKind.struct || kind === BtfKind.union) {
-          this.#collect(inner, offset, depth + 1, into);
+          this.#collect(inner, offset, seen, into);
         }
       } else if (bitSize > 0) {
         const bits = { width: bitSize, first: bitOffset % 8 };

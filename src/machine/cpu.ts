@@ -9,7 +9,7 @@ import { hex16 } from '../bytes/text.ts';
 import type { Registers } from '../dump/types.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { AddressSpace } from '../linux/memory.ts';
-import { type PageTableRoot, pageWritable } from '../linux/paging.ts';
+import type { PageTableRoot } from '../linux/paging.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import type { Clock } from './clock.ts';
 import type { HardwareProfile } from './hardware.ts';
@@ -102,6 +102,13 @@ export class Cpu {
     return this.memory.u64(address + BigInt(this.#around.kernel.types.offsetOf(type, member)));
   }
 
+  /** PAGE_OFFSET: where the direct map starts is a variable, because KASLR moves it. */
+  get pageOffset(): bigint {
+    const { kernel } = this.#around;
+    const variable = kernel.symbols.inKernel('page_offset_base');
+    return variable === undefined ? kernel.pageOffset : this.memory.u64(variable.address);
+  }
+
   /** The address of `cpu`'s copy of what `offset` means to every CPU. */
   perCpu(offset: bigint, cpu: number): bigint {
     const table = this.#around.kernel.symbol('__per_cpu_offset').address;
@@ -114,8 +121,8 @@ export class Cpu {
     while (done < bytes.length) {
       const at = BigInt.asUintN(64, address + BigInt(done));
       const length = Math.min(4096 - Number(at & 0xfffn), bytes.length - done);
-      const { physical, entry } = this.memory.translate(at);
-      if ((entry & pageWritable) === 0n) {
+      const { physical, writable } = this.memory.translate(at);
+      if (!writable) {
         throw new MachineStop('nested fault', `write to a read-only page: ${what}`, hex16(at));
       }
       this.#around.memory.write(physical, bytes.subarray(done, done + length));
@@ -137,7 +144,7 @@ export class Cpu {
    */
   executeKnown(...names: readonly string[]): void {
     const { kernel } = this.#around;
-    this.execute(...names.filter((name) => kernel.symbols.lookup(name) !== undefined));
+    this.execute(...names.filter((name) => kernel.symbols.inKernel(name) !== undefined));
   }
 
   save(): SavedCpu {

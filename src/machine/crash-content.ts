@@ -31,8 +31,8 @@ const usualNoteSize = 24 + 8 + 336;
 /** VMCOREINFO_NOTE_SIZE, include/linux/crash_core.h: a page of text, header, name, end. */
 const vmcoreinfoNoteSize = 4096 + 24 + 12;
 
-/** Where the crashed kernel will note its CPUs and VMCOREINFO, and its RAM but for the region. */
-export function elfcoreBytes(machine: Machine, region: PhysicalRange): Uint8Array {
+/** Where the crashed kernel will note each CPU, and VMCOREINFO last. Physical. */
+export function noteRanges(machine: Machine): PhysicalRange[] {
   const { kernel } = machine;
   const physical = (virtual: bigint): number => Number(machine.virtual.translate(virtual).physical);
   const noteSize = kernel.types.find('note_buf_t')
@@ -45,11 +45,17 @@ export function elfcoreBytes(machine: Machine, region: PhysicalRange): Uint8Arra
   });
   const vmcoreinfo = physical(machine.virtual.u64(kernel.symbol('vmcoreinfo_note').address));
   notes.push({ start: vmcoreinfo, end: vmcoreinfo + vmcoreinfoNoteSize });
+  return notes;
+}
+
+/** What the crash kernel is told: where the notes will be, and the RAM but for the region. */
+export function elfcoreBytes(machine: Machine, region: PhysicalRange): Uint8Array {
+  const { kernel } = machine;
   const text = kernel.symbol('_text').address;
-  const start = physical(text);
+  const start = Number(machine.virtual.translate(text).physical);
   const end = start + Number(kernel.symbol('_end').address - text);
   const core: ElfCore = {
-    notes,
+    notes: noteRanges(machine),
     kernelText: { virtual: text, range: { start, end } },
     ram: without(machine.ram, region),
   };

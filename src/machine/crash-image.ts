@@ -179,9 +179,9 @@ function placeVmcoreinfo(
   machine.memory.write(BigInt(physical), text.subarray(0, pageSize));
   // The kernel maps that page anew; ours is reached through the direct map.
   const copy = known === 0n ? machine.kernel.toVirtual(BigInt(physical)) : known;
-  const safe = symbols.lookup('vmcoreinfo_data_safecopy');
+  const safe = symbols.inKernel('vmcoreinfo_data_safecopy');
   if (safe !== undefined) machine.poke(safe.address, u64Bytes(copy));
-  const size = symbols.lookup('vmcoreinfo_size');
+  const size = symbols.inKernel('vmcoreinfo_size');
   if (size !== undefined) machine.poke(size.address, u64Bytes(BigInt(text.length)));
   return copy;
 }

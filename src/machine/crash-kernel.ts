@@ -57,7 +57,7 @@ export function crashKernelOf(machine: Machine, layout: PageLayout): CrashKernel
  * relocate_kernel is copied when the image is loaded and runs from there: another jump.
  */
 function refuseNewerJump(machine: Machine): void {
-  if (machine.kernel.symbols.lookup('__relocate_kernel_start') === undefined) return;
+  if (machine.kernel.symbols.inKernel('__relocate_kernel_start') === undefined) return;
   throw new DumpError('unsupported', "the jump of kexec in v6.14 and later isn't emulated yet", {
     where: { file: machine.name },
     hint: 'the method `mkdump` needs nothing of it',
@@ -80,7 +80,7 @@ function regionSize(machine: Machine): number {
 }
 
 function loadedImage(machine: Machine): bigint {
-  const pointer = machine.kernel.symbols.lookup('kexec_crash_image');
+  const pointer = machine.kernel.symbols.inKernel('kexec_crash_image');
   if (pointer === undefined) {
     throw new DumpError('unsupported', 'this kernel was built without kexec', {
       where: { file: machine.name },
@@ -92,11 +92,11 @@ function loadedImage(machine: Machine): bigint {
 
 /** crashk_res, the "Crash kernel" entry of /proc/iomem; undefined where nothing is reserved. */
 function reservedRegion(machine: Machine): PhysicalRange | undefined {
-  const symbol = machine.kernel.symbols.lookup('crashk_res');
+  const symbol = machine.kernel.symbols.inKernel('crashk_res');
   if (symbol === undefined) return undefined;
   const resource = machine.object('struct resource', symbol.address);
-  const start = Number(resource['start']);
-  const end = Number(resource['end']) + 1;
+  const start = Number(resource.start);
+  const end = Number(resource.end) + 1;
   return end - start > 1 ? { start, end } : undefined;
 }
 
@@ -104,9 +104,9 @@ function reservedRegion(machine: Machine): PhysicalRange | undefined {
 function segmentsOf(machine: Machine, image: bigint): Segment[] | undefined {
   try {
     const kimage = machine.object('struct kimage', image);
-    const count = Math.min(Number(kimage['nr_segments']), maxSegments);
+    const count = Math.min(Number(kimage.nr_segments), maxSegments);
     const segments = Array.from({ length: count }, (_, index): Segment => {
-      const segment = kimage['segment'][index];
+      const segment = kimage.segment[index];
       return { start: Number(segment.mem), size: Number(segment.memsz) };
     });
     return count > 0 && segments.every((segment) => isPresent(machine, segment))

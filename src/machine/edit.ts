@@ -1,6 +1,6 @@
 /** Changes of memory before the instant: each is listed in the report with old and new value. */
 
-import { hex16 } from '../bytes/text.ts';
+import { jsonAddress } from '../bytes/text.ts';
 
 export interface PlannedEdit {
   readonly what: string;
@@ -21,7 +21,7 @@ export interface EditNote {
 export function editNote(edit: PlannedEdit, before: Uint8Array): EditNote {
   return {
     what: edit.what,
-    address: `0x${hex16(edit.address)}`,
+    address: jsonAddress(edit.address),
     before: valueText(before),
     after: valueText(edit.bytes),
   };

@@ -7,8 +7,10 @@
 import { DumpError } from '../bytes/errors.ts';
 import { latin1 } from '../bytes/text.ts';
 import {
+  ELFCLASS64,
   Elf64Header,
   Elf64Phdr,
+  ElfIdent,
   EM_X86_64,
   ET_CORE,
   littleEndianIdent,
@@ -70,9 +72,21 @@ export function decodeElfCore(bytes: Uint8Array): ElfCore {
   return { notes, kernelText: undefined, ram };
 }
 
+/** What parse_crash_elf64_headers() insists on; it reads nothing else of the header. */
 export function isElfCore(bytes: Uint8Array): boolean {
   if (bytes.length < Elf64Header.size || latin1(bytes.subarray(0, 4)) !== magic) return false;
-  return Elf64Header.read(bytes).e_type === ET_CORE;
+  const ident = ElfIdent.read(bytes);
+  const header = Elf64Header.read(bytes);
+  return (
+    ident.ei_class === ELFCLASS64 &&
+    ident.ei_version === 1 &&
+    header.e_type === ET_CORE &&
+    header.e_machine === EM_X86_64 &&
+    header.e_version === 1 &&
+    header.e_ehsize === Elf64Header.size &&
+    header.e_phentsize === Elf64Phdr.size &&
+    header.e_phnum > 0
+  );
 }
 
 function header(type: number, range: PhysicalRange, virtual: bigint) {

@@ -30,11 +30,12 @@ export function freeBlocks(machine: Machine, layout: PageLayout): FreeBlock[] {
   const firstZone = BigInt(types.offsetOf('struct pglist_data', 'node_zones'));
   const zoneSize = BigInt(types.sizeOf('struct zone'));
   for (const node of memoryNodes(machine.kernel)) {
-    const zones = Number(machine.object('struct pglist_data', node)['nr_zones']);
+    const zones = Number(machine.object('struct pglist_data', node).nr_zones);
     for (let index = 0; index < Math.min(zones, 8); index++) {
       const zone = node + firstZone + BigInt(index) * zoneSize;
       for (let order = 0; order < layout.orders; order++) {
-        blocks.push(...blocksOfOrder(machine, layout, zone, order));
+        // Not spread: a list may have more blocks than a call may have arguments.
+        for (const block of blocksOfOrder(machine, layout, zone, order)) blocks.push(block);
       }
     }
   }
@@ -88,7 +89,7 @@ function blocksOfOrder(
   zone: bigint,
   order: number,
 ): FreeBlock[] {
-  const area = machine.object('struct zone', zone)['free_area'][order] as KernelObject;
+  const area = machine.object('struct zone', zone).free_area[order] as KernelObject;
   const lists = machine.kernel.types.member('struct free_area', 'free_list');
   const listType = machine.kernel.types.resolve(lists.type);
   const count = listType.kind === 'array' ? listType.length : 1;
@@ -122,7 +123,7 @@ function walkLinks(machine: Machine, head: bigint): bigint[] {
 
 function countOff(machine: Machine, block: FreeBlock): void {
   const { types, vmcoreinfo } = machine.kernel;
-  const area = machine.object('struct zone', block.zone)['free_area'][block.order] as KernelObject;
+  const area = machine.object('struct zone', block.zone).free_area[block.order] as KernelObject;
   const listed = memberAddress(area, 'nr_free');
   machine.poke(listed, u64Bytes(machine.virtual.u64(listed) - 1n));
   const index = vmcoreinfo.number('NR_FREE_PAGES');

@@ -45,6 +45,7 @@ export interface SavedMachine {
   readonly cpus: readonly SavedCpu[];
   readonly disk: SavedDisk;
   readonly files: SavedFiles;
+  readonly ownPlaces: readonly PhysicalRange[];
   readonly ownWrites: readonly OwnWrite[];
   readonly resident: readonly (readonly [name: string, code: ResidentCode])[];
   readonly edits: readonly EditNote[];
@@ -102,7 +103,7 @@ export class Machine {
     const partitions = partitionsFor(options, this.ram);
     this.disk = new Disk(this.clock, this.hardware.disk, partitions, saved?.disk);
     this.files = new FileArea(this.disk, saved?.files);
-    this.ownWrites = new OwnWrites(dump.pageSize, saved?.ownWrites);
+    this.ownWrites = new OwnWrites(dump.pageSize, saved?.ownPlaces, saved?.ownWrites);
     this.#resident = new Map(saved?.resident);
     const around: CpuSurroundings = {
       memory: this.memory,
@@ -245,6 +246,7 @@ export class Machine {
       cpus: this.cpus.map((cpu) => cpu.save()),
       disk: this.disk.save(),
       files: this.files.save(),
+      ownPlaces: [...this.ownWrites.places],
       ownWrites: [...this.ownWrites.list],
       resident: [...this.#resident],
       edits: [...this.edits],

@@ -1,7 +1,10 @@
 /**
- * What a dump method itself changed in the machine's memory: every write is recorded where it is
- * made, a region of its own is declared whole. The judge excuses exactly these bytes.
+ * What a dump method itself changed in the machine's memory. At set-up it declares the places that
+ * it writes by design; every write is recorded where it is made. The judge excuses exactly the
+ * bytes written in those places: a write through a damaged pointer is damage like any other.
  */
+
+import type { PhysicalRange } from './ram.ts';
 
 export interface OwnWrite {
   /** `crash_notes of CPU 1`: for the report. */
@@ -11,22 +14,44 @@ export interface OwnWrite {
   readonly end: number;
 }
 
+const astray = 'astray: not where the method writes by design';
+
 export class OwnWrites {
   readonly list: OwnWrite[];
+  readonly places: PhysicalRange[];
   readonly #pageSize: number;
   readonly #byPage = new Map<number, OwnWrite[]>();
   readonly #regions: OwnWrite[] = [];
 
-  constructor(pageSize: number, saved: readonly OwnWrite[] = []) {
+  constructor(
+    pageSize: number,
+    places: readonly PhysicalRange[] = [],
+    saved: readonly OwnWrite[] = [],
+  ) {
     this.#pageSize = pageSize;
+    this.places = [...places];
     this.list = [];
-    for (const write of saved) this.add(write.what, write.start, write.end - write.start);
+    for (const write of saved) this.#keep(write);
+  }
+
+  /** Where the healthy kernel says that the method will write. */
+  declare(places: readonly PhysicalRange[]): void {
+    this.places.push(...places);
   }
 
   add(what: string, start: number, length: number): void {
     const write = { what, start, end: start + length };
+    this.#keep(this.#isInPlace(write) ? write : { ...write, what: `${what}, ${astray}` });
+  }
+
+  #isInPlace(write: OwnWrite): boolean {
+    return this.places.some(({ start, end }) => write.start >= start && write.end <= end);
+  }
+
+  #keep(write: OwnWrite): void {
     this.list.push(write);
-    const first = Math.floor(start / this.#pageSize);
+    if (!this.#isInPlace(write)) return;
+    const first = Math.floor(write.start / this.#pageSize);
     const last = Math.floor((write.end - 1) / this.#pageSize);
     if (last - first > 16) {
       this.#regions.push(write);

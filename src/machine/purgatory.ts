@@ -28,6 +28,8 @@ export interface DigestTable {
 export const maxRegions = 16;
 export const digestSize = 32;
 const regionsSize = maxRegions * 16;
+/** A kernel and its initrd are far smaller: a table that names more was overwritten. */
+const maxDigested = 1024 * 1024 * 1024;
 
 /** Undefined where no segment has such a table: an image that nothing checks. */
 export function findDigestTable(
@@ -75,7 +77,8 @@ function digestOf(machine: Machine, table: number): Uint8Array | undefined {
   const regions = regionsIn(memory, table);
   const total = regions.reduce((sum, region) => sum + region.size, 0);
   const end = machine.memory.endPfn * machine.memory.pageSize;
-  if (total > end || regions.some(({ start, size }) => start + size > end)) return undefined;
+  if (total > maxDigested || regions.some(({ start, size }) => start + size > end))
+    return undefined;
   const bytes = new Uint8Array(total);
   let at = 0;
   for (const { start, size } of regions) {

@@ -34,7 +34,7 @@ export function systemRam(
     const resource = viewObject(reader, 'struct resource', address);
     const name = reader.memory.cstring(pointer(reader, address, 'name'), 32);
     if (name === 'System RAM') {
-      ranges.push({ start: Number(resource['start']), end: Number(resource['end']) + 1 });
+      ranges.push({ start: Number(resource.start), end: Number(resource.end) + 1 });
     }
     address = pointer(reader, address, 'sibling');
   }

@@ -6,7 +6,7 @@
  * arch/x86/kernel/{crash,reboot,smp,process}.c, kernel/{panic,kexec_core,crash_core}.c.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt, DumpError } from '../bytes/errors.ts';
 import { type Registers, registerNames } from '../dump/types.ts';
 import { backtrace, type Frame } from '../linux/backtrace.ts';
 import { type CpuContext, cpuContexts } from '../linux/cpus.ts';
@@ -88,7 +88,7 @@ function cpuOf(kernel: Kernel, context: CpuContext, registers: Registers | undef
     memory.u64(addressOf(task) + BigInt(types.offsetOf('struct task_struct', member)));
   return {
     number: context.cpu,
-    state: task['pid'] === 0 ? 'idle' : 'running',
+    state: task.pid === 0 ? 'idle' : 'running',
     registers,
     task: addressOf(task),
     stack: pointer('stack'),
@@ -99,7 +99,7 @@ function cpuOf(kernel: Kernel, context: CpuContext, registers: Registers | undef
 /** CR3 while this task runs: its own page tables, for a kernel thread those that it borrows. */
 function pageTablesOf(kernel: Kernel, task: KernelObject): bigint {
   try {
-    const mm = task['active_mm'] as KernelObject | null;
+    const mm = task.active_mm as KernelObject | null;
     if (mm === null) return kernel.memory.root.physical;
     const pgd = kernel.types.offsetOf('struct mm_struct', 'pgd');
     return kernel.memory.translate(kernel.memory.u64(addressOf(mm) + BigInt(pgd))).physical;
@@ -150,13 +150,13 @@ function plannedEdits(
 ): PlannedEdit[] {
   const edits: PlannedEdit[] = [];
   const set32 = (name: string, value: number): void => {
-    const address = kernel.symbols.lookup(name)?.address;
+    const address = kernel.symbols.inKernel(name)?.address;
     if (address === undefined || attempt(() => kernel.memory.i32(address)) === value) return;
     edits.push({ what: name, address, bytes: u32Bytes(value) });
   };
   // Since v6.1 (05c6257433b7 "panic, kexec: make __crash_kexec() NMI safe"); a mutex before.
   set32('__kexec_lock', 0);
-  const mutex = kernel.symbols.lookup('kexec_mutex');
+  const mutex = kernel.symbols.inKernel('kexec_mutex');
   if (mutex !== undefined) {
     const owner = mutex.address + BigInt(kernel.types.offsetOf('struct mutex', 'owner'));
     if (attempt(() => kernel.memory.u64(owner)) !== 0n) {
@@ -190,7 +190,7 @@ function onlineAgain(kernel: Kernel, stopped: readonly number[]): PlannedEdit[] 
     edits.push({ what: '__cpu_online_mask', address, bytes: u64Bytes(bits) });
   }
   // Since v5.3 (0c09ab96fc82 "cpu/hotplug: Cache number of online CPUs").
-  const count = kernel.symbols.lookup('__num_online_cpus');
+  const count = kernel.symbols.inKernel('__num_online_cpus');
   if (count !== undefined) {
     const bytes = u32Bytes(online.length + missing.length);
     edits.push({ what: '__num_online_cpus', address: count.address, bytes });
@@ -200,7 +200,7 @@ function onlineAgain(kernel: Kernel, stopped: readonly number[]): PlannedEdit[] 
 
 /** crash_save_vmcoreinfo() appends CRASHTIME=; the next panic must not append a second one. */
 function crashTimeUndone(kernel: Kernel): PlannedEdit[] {
-  const size = kernel.symbols.lookup('vmcoreinfo_size');
+  const size = kernel.symbols.inKernel('vmcoreinfo_size');
   const at = kernel.vmcoreinfo.source.indexOf('\nCRASHTIME=');
   if (size === undefined || at < 0) return [];
   const bytes = u64Bytes(BigInt(at + 1));
@@ -209,7 +209,7 @@ function crashTimeUndone(kernel: Kernel): PlannedEdit[] {
 
 /** crash_notes are zero until a CPU notes its registers there: a stale note would be believed. */
 function notesCleared(kernel: Kernel): PlannedEdit[] {
-  const pointer = kernel.symbols.lookup('crash_notes');
+  const pointer = kernel.symbols.inKernel('crash_notes');
   const notes = pointer === undefined ? 0n : kernel.memory.u64(pointer.address);
   if (notes === 0n) return [];
   const edits: PlannedEdit[] = [];
@@ -219,13 +219,4 @@ function notesCleared(kernel: Kernel): PlannedEdit[] {
     edits.push({ what: `crash_notes of CPU ${cpu}`, address, bytes: new Uint8Array(noteBytes) });
   }
   return edits;
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DumpError) return undefined;
-    throw error;
-  }
 }

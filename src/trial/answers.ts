@@ -1,6 +1,6 @@
 /** What the analyzer says of a dump, in a form that two dumps can be compared by. */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt } from '../bytes/errors.ts';
 import { hex16 } from '../bytes/text.ts';
 import type { Dump } from '../dump/types.ts';
 import { backtrace } from '../linux/backtrace.ts';
@@ -64,14 +64,5 @@ function lastLine(kernel: Kernel): string | undefined {
 
 function taskList(kernel: Kernel): string {
   const tasks = [...kernel.tasks()];
-  return tasks.map((task) => `${hex16(addressOf(task))} ${task['pid']} ${task['comm']}`).join('\n');
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DumpError) return undefined;
-    throw error;
-  }
+  return tasks.map((task) => `${hex16(addressOf(task))} ${task.pid} ${task.comm}`).join('\n');
 }

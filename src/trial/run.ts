@@ -6,7 +6,7 @@
 import { assert, DumpError } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Source } from '../bytes/source.ts';
-import { hex16 } from '../bytes/text.ts';
+import { jsonAddress } from '../bytes/text.ts';
 import { selectPages } from '../capture/filter.ts';
 import {
   type CaptureOptions,
@@ -33,7 +33,7 @@ import type { CaptureReport, OwnWriteReport, StageReport } from './report.ts';
 export interface CaptureTarget {
   readonly sink: Sink;
   /** The file, after the sink was finished. */
-  open(): Source;
+  open(): Source | Promise<Source>;
 }
 
 export interface CaptureRequest {
@@ -176,7 +176,7 @@ export class CaptureRun {
   /** After the reboot: brings the dump out, has it judged, and reports. */
   async conclude(target: CaptureTarget, tools: CaptureTools): Promise<CaptureReport> {
     const { saved, problem } = this.#bringOut(target, tools);
-    const open = saved === undefined ? undefined : () => openDump(target.open(), tools);
+    const open = saved === undefined ? undefined : async () => openDump(await target.open(), tools);
     const circumstances = this.#circumstances(problem);
     return this.#report(saved, await judge(open, () => this.groundTruth(), circumstances));
   }
@@ -241,7 +241,7 @@ export class CaptureRun {
         inputLevel: machine.input.level,
         hardware: machine.hardware.name,
       },
-      panic: { cpu, task: `0x${hex16(task)}`, message, evidence },
+      panic: { cpu, task: jsonAddress(task), message, evidence },
       setup: [...machine.edits],
       stages: [...stages],
       failed: stages.find((stage) => stage.result === 'failed'),

@@ -1,4 +1,4 @@
-/** What can become of a dump: the judge's words, in the order of design chapter 5. */
+/** What can become of a dump: the judge's words, the best first. */
 
 export const verdictClasses = [
   'complete',

@@ -64,7 +64,7 @@ const writers: readonly (readonly [string, Write])[] = [
     (compression) =>
       [
         `lkcd ${compression}`,
-        (sink, content) => writeLkcd(sink, content, { compression, codecs }),
+        (sink, content) => writeLkcd(sink, content, { compression, level: 17, codecs }),
       ] as [string, Write],
   ),
 ];
@@ -128,6 +128,7 @@ describe.each(writers)('%s', (name, write) => {
     expect(dump.time).toBe(1700000000);
     expect(dump.vmcoreinfo).toBe(vmcoreinfo);
     expect(dump.pageSize).toBe(4096);
+    expect(dump.level).toBe(17);
     if (isLkcd) {
       expect(dump.panic).toEqual({ message: 'sysrq triggered crash', task: 0xffff888000001000n });
       expect(dump.cpus.map(({ source, index, task }) => ({ source, index, task }))).toEqual([
@@ -140,7 +141,6 @@ describe.each(writers)('%s', (name, write) => {
         expect(state.registers).toEqual(kept);
       }
     } else {
-      expect(dump.level).toBe(17);
       expect(dump.notes).toEqual(content.notes);
       expect(dump.cpus).toEqual(
         registers.map((each, index) => ({
@@ -177,7 +177,8 @@ describe.each(writers)('%s', (name, write) => {
       steps.push(`${done}/${total}`);
     };
     const content = contentOf(image);
-    if (isLkcd) writeLkcd(new MemorySink(), content, { compression: 'rle', codecs, progress });
+    if (isLkcd)
+      writeLkcd(new MemorySink(), content, { compression: 'rle', level: 0, codecs, progress });
     else writeKdump(new MemorySink(), content, { compression: 'zlib', level: 0, codecs, progress });
     expect(steps).toEqual(['1024/3000', '2048/3000', '3000/3000']);
   });
@@ -188,7 +189,7 @@ describe('lkcd', () => {
     const write = (text: string | undefined): Uint8Array => {
       const sink = new MemorySink();
       const content = { ...contentOf(imageOf(new Map(), 0)), vmcoreinfo: text };
-      writeLkcd(sink, content, { compression: 'none', codecs });
+      writeLkcd(sink, content, { compression: 'none', level: 0, codecs });
       return sink.bytes();
     };
     const with_ = write(vmcoreinfo);
@@ -202,7 +203,7 @@ describe('lkcd', () => {
     const content = contentOf(imageOf(new Map(), 0));
     const write = (count: number): void => {
       const cpus = Array.from({ length: count }, () => content.cpus[0]!);
-      writeLkcd(new MemorySink(), { ...content, cpus }, { compression: 'none', codecs });
+      writeLkcd(new MemorySink(), { ...content, cpus }, { compression: 'none', level: 0, codecs });
     };
     write(336);
     expect(() => write(337)).toThrow(expect.objectContaining({ code: 'unsupported' }));
@@ -215,7 +216,7 @@ describe('lkcd', () => {
     };
     const pages = new Map(Array.from({ length: 1500 }, (_, each) => [each, page]));
     const sink = new MemorySink();
-    writeLkcd(sink, contentOf(imageOf(pages, 1500)), { compression: 'none', codecs });
+    writeLkcd(sink, contentOf(imageOf(pages, 1500)), { compression: 'none', level: 0, codecs });
     const bytes = sink.bytes();
     let furthest = 0;
     const inner = memorySource('written', bytes);

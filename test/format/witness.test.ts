@@ -224,7 +224,7 @@ function elfOf(dump: Dump): Uint8Array {
 test('our own LKCD and KDUMP of the default machine hold the same pages', async () => {
   const dump = await openFixture();
   const lkcd = new MemorySink();
-  writeLkcd(lkcd, contentOf(dump), { compression: 'rle', codecs });
+  writeLkcd(lkcd, contentOf(dump), { compression: 'rle', level: 0, codecs });
   const path = join(folder, 'own.lkcd');
   writeFileSync(path, lkcd.bytes());
   const kdump = save(join(folder, 'own.zstd'), (sink) => {

@@ -86,10 +86,10 @@ const explained: Readonly<Record<string, readonly string[]>> = {
 
 describe('real dumps', () => {
   for (const image of realDumps) {
-    describe.skipIf(image.path === undefined)(image.file, () => {
+    describe.skipIf(!image.isHere)(image.file, () => {
       let kernel: Kernel;
       beforeAll(async () => {
-        kernel = openKernel(await openFile(image.path!));
+        kernel = openKernel(await openFile(image.path));
       });
       afterAll(() => kernel.dump.close());
 

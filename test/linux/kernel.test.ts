@@ -1,14 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DumpError } from '../../src/bytes/errors.ts';
 import { latin1, latin1Bytes } from '../../src/bytes/text.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { openKernel } from '../../src/linux/kernel.ts';
-import { addressOf, memberAddress, typeOf } from '../../src/linux/objects.ts';
+import { addressOf, hasMember, memberAddress, typeOf } from '../../src/linux/objects.ts';
 import { memoryUse, processArguments } from '../../src/linux/processes.ts';
 import { systemInfo } from '../../src/linux/system.ts';
-import { isKernelThread, taskCpu, taskState } from '../../src/linux/tasks.ts';
+import { currentTask, isKernelThread, taskCpu, taskState } from '../../src/linux/tasks.ts';
 import { Vmcoreinfo } from '../../src/linux/vmcoreinfo.ts';
 import { dumpLike, openFixture, withPages } from '../support/fixture.ts';
+import { PatchedDump } from '../support/patched.ts';
 
 let dump: Dump;
 beforeAll(async () => {
@@ -119,6 +120,31 @@ describe('a kernel from memory alone', () => {
   });
 });
 
+describe('a kernel that lacks what others have', () => {
+  const without = (name: string) => {
+    const kernel = openKernel(dump);
+    const { symbols } = kernel;
+    const find = symbols.inKernel.bind(symbols);
+    vi.spyOn(symbols, 'inKernel').mockImplementation((wanted) =>
+      wanted === name ? undefined : find(wanted),
+    );
+    return kernel;
+  };
+
+  test('no BTF: types fail by name, modules are a problem, symbols are still found', () => {
+    const kernel = without('__start_BTF');
+    expect(() => kernel.types).toThrow(/carries no types.*__start_BTF/);
+    expect(kernel.modules.problem?.code).toBe('absent');
+    expect(kernel.symbol('init_task').address).toBe(openKernel(dump).symbol('init_task').address);
+  });
+
+  test('no module support: no modules, and an unknown symbol is absent', () => {
+    const kernel = without('modules');
+    expect(() => kernel.symbol('no_such_symbol')).toThrow(/no symbol "no_such_symbol"/);
+    expect(kernel.modules).toEqual({ modules: [], problem: undefined });
+  });
+});
+
 describe('tasks', () => {
   test('idle tasks, processes and threads are all there, once each', () => {
     const tasks = openKernel(dump).tasks();
@@ -182,6 +208,27 @@ describe('tasks', () => {
     expect(found).toBeLessThan(63);
     expect(tasks.problems.map((problem) => problem.code)).toContain('excluded');
   });
+});
+
+test('a pointer that is never NULL, followed where it is NULL: corrupt, with its place', () => {
+  const patched = new PatchedDump(dump);
+  const kernel = openKernel(patched.dump);
+  const queue = kernel.object('struct rq', kernel.perCpu('runqueues', 1));
+  patched.writeU64(memberAddress(queue, 'curr'), 0n);
+  expect(() => currentTask(kernel, 1)).toThrow(/curr of a struct rq is NULL/);
+  expect(currentTask(kernel, 0).pid).toBeTypeOf('number');
+});
+
+test('members of embedded types without a name have addresses too', () => {
+  const kernel = openKernel(dump);
+  const address = 0xffff_8880_0000_1000n;
+  const page = kernel.object('struct page', address);
+  expect(memberAddress(page, '_mapcount')).toBe(
+    address + BigInt(kernel.types.offsetOf('struct page', '_mapcount')),
+  );
+  const segment = kernel.variable('init_task').thread.tls_array[0];
+  expect(hasMember(segment, 'limit0')).toBe(true);
+  expect(() => memberAddress(segment, 'none')).toThrow(/has no member "none"/);
 });
 
 describe('the system', () => {

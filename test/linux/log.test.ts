@@ -161,7 +161,7 @@ class RingWriter {
     return {
       memory: new AddressSpace(physical, root4),
       vmcoreinfo: new Vmcoreinfo(text),
-      symbols: { lookup: () => undefined },
+      symbols: { inKernel: () => undefined },
       types: { offsetOf: absent('no types'), sizeOf: absent('no types') },
     };
   }
@@ -216,7 +216,7 @@ describe('the printk ring buffer', () => {
     expect(texts(readLog(ring.kernel()).records)).toEqual(['exactly 24 bytes of text', 'the next']);
   });
 
-  test('an empty line is a record, lost texts and unfinished records are counted as missing', () => {
+  test('an empty line is a record; lost and unfinished ones are counted as missing', () => {
     const ring = new RingWriter()
       .add({ text: 'a' })
       .add({ text: '', empty: true })
@@ -282,7 +282,7 @@ describe('the printk ring buffer', () => {
       .join('\n');
     const kernel: LogKernel = {
       ...written.kernel(text),
-      symbols: { lookup: (name) => ({ name, address: pointer, type: 'D' }) },
+      symbols: { inKernel: (name) => ({ name, address: pointer, type: 'D' }) },
       types: {
         offsetOf: (type, member) =>
           offsets[`${type.slice('struct '.length)}.${member}` as keyof typeof offsets],
@@ -363,10 +363,10 @@ describe('a record as crash prints it', () => {
 
 describe('real dumps', () => {
   for (const image of realDumps) {
-    test.skipIf(image.path === undefined)(
+    test.skipIf(!image.isHere)(
       `${image.file}: every line of crash's log, and no other`,
       async () => {
-        const kernel = openKernel(await openFile(image.path!));
+        const kernel = openKernel(await openFile(image.path));
         const log = readLog(kernel);
         expect(log.complete).toBe(true);
         const lines = log.records.map((record) => logLine(record)).join('\n');

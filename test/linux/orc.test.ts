@@ -121,7 +121,7 @@ function orcKernel(generation: Generation, rows: readonly Row[], textSize = 0x10
     memory: memory.space,
     symbols: {
       at: () => undefined,
-      lookup: (name) => {
+      inKernel: (name) => {
         const address = names[name];
         return address === undefined ? undefined : { name, address, type: 'T' };
       },
@@ -198,7 +198,7 @@ describe('ORC tables', () => {
     expect(new OrcLookup(kernel).find(stext + 0x1000n)).toBeUndefined();
     const without: OrcKernel = {
       ...kernel,
-      symbols: { at: () => undefined, lookup: () => undefined },
+      symbols: { at: () => undefined, inKernel: () => undefined },
     };
     expect(() => new OrcLookup(without).find(stext)).toThrow(/no ORC tables/);
   });

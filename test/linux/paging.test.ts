@@ -62,6 +62,35 @@ describe('page tables', () => {
     expect(space(memory, root, 4).translate(0x1234n).physical).toBe(0x5234n);
   });
 
+  test('a large PROT_NONE page as well; a table is no page, whatever bits its entry has', () => {
+    const memory = new HandMadeMemory();
+    const root = memory.newTable();
+    memory.map(root, 4, 0x20_0000n, 0x60_0000n, 2 * 1024 * 1024);
+    memory.map(root, 4, 0x40_0000n, 0x5000n);
+    const { entryAddress } = space(memory, root, 4).translate(0x20_0000n);
+    memory.writeU64(entryAddress, (~0x60_0000n & 0x000f_ffff_ffff_f000n) | 0x180n);
+    expect(space(memory, root, 4).translate(0x20_1234n).physical).toBe(0x60_1234n);
+    const table = entryAddress + 8n;
+    const entry = new PhysicalMemory(memory).u64(table);
+    memory.writeU64(table, ((~entry & 0x000f_ffff_ffff_f000n) | 0x100n) & ~1n);
+    expect(codeOf(() => space(memory, root, 4).u8(0x40_0000n))).toBe('absent');
+  });
+
+  test("the bit of AMD's memory encryption is no part of an address, at any level", () => {
+    const memory = new HandMadeMemory();
+    const root = memory.newTable();
+    memory.map(root, 4, 0x1000n, 0x5000n);
+    const encryptionMask = 1n << 47n;
+    for (const [pfn, page] of memory.pages) {
+      if (pfn === 5) continue;
+      const words = new BigUint64Array(page.buffer, page.byteOffset, 512);
+      for (const [at, word] of words.entries()) if (word !== 0n) words[at] = word | encryptionMask;
+    }
+    const physical = new PhysicalMemory(memory);
+    const found = walk(physical, { physical: root, levels: 4, encryptionMask }, 0x1234n);
+    expect(found.physical).toBe(0x5234n);
+  });
+
   test('an address that is not sign-extended is absent, in both depths', () => {
     expect(isCanonical(0x0000_8000_0000_0000n, 4)).toBe(false);
     expect(isCanonical(0x0000_8000_0000_0000n, 5)).toBe(true);
@@ -69,6 +98,15 @@ describe('page tables', () => {
     const memory = new HandMadeMemory();
     const root = memory.newTable();
     expect(codeOf(() => space(memory, root, 4).u8(0x8000_0000_0000_0000n))).toBe('absent');
+  });
+
+  test('a page is writable only if every level says so', () => {
+    const memory = new HandMadeMemory();
+    const root = memory.newTable();
+    memory.map(root, 4, 0x1000n, 0x5000n);
+    expect(space(memory, root, 4).translate(0x1000n).writable).toBe(true);
+    memory.writeU64(root, memory.readU64(root) & ~2n);
+    expect(space(memory, root, 4).translate(0x1000n).writable).toBe(false);
   });
 
   test('a missing level is named, and a table that is filtered out is excluded, not absent', () => {

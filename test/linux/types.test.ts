@@ -131,6 +131,38 @@ describe('BTF types', () => {
   });
 });
 
+test('anonymous members that nest in themselves end, with the members that there are', () => {
+  const btf = new BtfWriter();
+  const int = btf.int('int', 4, { signed: true });
+  const self = btf.endId;
+  const nested = [0, 32, 64].map((bitOffset) => ({ name: '', type: self, bitOffset }));
+  btf.struct('loop', 16, [...nested, { name: 'value', type: int, bitOffset: 96 }]);
+  const table = new TypeTable(new Btf('vmlinux', btf.bytes()), () => []);
+  expect([...table.structure('struct loop').members.keys()]).toEqual(['value']);
+});
+
+test('views of const and of nameless types know their members, _Bool bits are booleans', () => {
+  const btf = new BtfWriter();
+  const bool = btf.int('_Bool', 1, { bool: true });
+  const inner = btf.struct('', 1, [{ name: 'on', type: bool, bitOffset: 1, bitSize: 1 }]);
+  const pointer = btf.pointer(btf.const(inner));
+  btf.struct('outer', 16, [
+    { name: 'inner', type: inner, bitOffset: 0 },
+    { name: 'next', type: pointer, bitOffset: 64 },
+  ]);
+  const bytes = new Uint8Array(16);
+  bytes[0] = 0b10;
+  new DataView(bytes.buffer).setBigUint64(8, start, true);
+  const table = new TypeTable(new Btf('vmlinux', btf.bytes()), () => []);
+  const space = addressSpaceWith(start, bytes);
+  const outer = viewObject({ memory: space, types: table }, 'struct outer', start);
+  for (const view of [outer.inner, outer.next]) {
+    expect(view.on).toBe(true);
+    expect(memberAddress(view, 'on')).toBe(start);
+    expect(hasMember(view, 'off')).toBe(false);
+  }
+});
+
 describe('views of kernel objects', () => {
   test('a C type decides what a member is in JavaScript', () => {
     const task = viewObject(memory(), 'struct task', start);

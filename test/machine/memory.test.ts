@@ -246,8 +246,12 @@ test('files: random access, rename, and no space left', () => {
   expect(() => full.finish()).toThrow('no space left');
 });
 
-test('own writes excuse exactly the bytes that were recorded', () => {
+test('own writes excuse exactly the bytes that were recorded in declared places', () => {
   const writes = new OwnWrites(4096);
+  writes.declare([
+    { start: 4000, end: 4100 },
+    { start: 8192, end: 8192 + 4096 * 100 },
+  ]);
   writes.add('note', 4090, 10);
   expect(writes.of(0)).toHaveLength(1);
   expect(writes.of(1)).toHaveLength(1);
@@ -256,6 +260,16 @@ test('own writes excuse exactly the bytes that were recorded', () => {
   writes.add('region', 8192, 4096 * 100);
   expect(writes.covers(50)).toBe(true);
   expect(writes.covers(102)).toBe(false);
+  writes.add('note', 4096 * 200, 4096);
+  writes.add('note', 4090, 20);
+  expect(writes.covers(200)).toBe(false);
+  expect(writes.of(0)).toHaveLength(1);
+  expect(writes.list.map(({ what }) => what.includes('astray'))).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ]);
 });
 
 test('elfcorehdr: what is written is what the capture kernel parses', () => {

@@ -138,6 +138,12 @@ describe('lzo', () => {
     expect(read(`01 61626364 ${end}`, 4)).toBe('abcd');
   });
 
+  test('a match of three right after a literal run reaches behind the nearest 2048 bytes', () => {
+    // "abcd" 526 times, the run "wxyz", then three bytes from 2049 before.
+    const filled = `15 61626364 20 ${'00'.repeat(8)} 1b 0c00 01 7778797a 00 00 110000`;
+    expect(read(filled, 2111).slice(-8)).toBe('dwxyzdab');
+  });
+
   test('a match before the page is corrupt', () => {
     expect(() => read('15 61626364 24 1000 110000', 10)).toThrow('before the page');
   });

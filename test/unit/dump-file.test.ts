@@ -1,9 +1,10 @@
-/** The page cache in front of every format. */
+/** What all formats share: the page cache in front of them, the notes in them. */
 
 import { expect, test } from 'vitest';
 import { memorySource } from '../../src/bytes/source.ts';
 import { DumpFile } from '../../src/dump/dump-file.ts';
 import type { DumpFacts, PageReader } from '../../src/dump/format.ts';
+import { maxNotes, parseNotes } from '../../src/dump/notes.ts';
 
 const facts: DumpFacts = {
   format: 'kdump',
@@ -65,4 +66,12 @@ test('pages that are not there push nothing out', () => {
   for (let pfn = 1; pfn < 400; pfn += 2) dump.readPage(pfn);
   dump.readPage(2);
   expect(loads.filter((pfn) => pfn === 2)).toHaveLength(1);
+});
+
+test('a blob of nothing but empty notes is read up to a limit, and that is said', () => {
+  const blob = new Uint8Array(12 * (maxNotes + 1));
+  for (let at = 0; at < blob.length; at += 12) blob[at + 8] = 7;
+  const { notes, problem } = parseNotes(blob);
+  expect(notes.length).toBe(maxNotes);
+  expect(problem).toBe('more than 65536 notes');
 });

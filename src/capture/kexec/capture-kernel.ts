@@ -5,7 +5,9 @@ import { writeKdump } from '../../dump/kdump/write.ts';
 import { maxNotesSize, parseNotes, vmcoreinfoOf } from '../../dump/notes.ts';
 import type { ElfNote, Utsname } from '../../dump/types.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
+import { kernelPageTables } from '../../linux/core.ts';
 import { AddressSpace } from '../../linux/memory.ts';
+import { pageLayout } from '../../linux/pages.ts';
 import { PhysicalMemory } from '../../linux/physical.ts';
 import { Vmcoreinfo } from '../../linux/vmcoreinfo.ts';
 import { captureMemory } from '../../machine/crash-kernel.ts';
@@ -80,14 +82,18 @@ function refused<T>(read: () => T): T | string {
   }
 }
 
-/** makedumpfile. */
+/** makedumpfile: all that it knows of the old kernel stands in that kernel's VMCOREINFO. */
 function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): StageResult {
   const { level, compression } = state.options;
   const text = vmcoreinfoOf(state.notes);
   if (text === undefined) return failed('/proc/vmcore has no VMCOREINFO note', 'vmcoreinfo_note');
   const vmcoreinfo = new Vmcoreinfo(text);
-  const memory = new AddressSpace(new PhysicalMemory(machine.memory), machine.kernel.memory.root);
-  const selection = selectPages(memory, state.layout, state.ram, level);
+  const root = kernelPageTables(vmcoreinfo);
+  if (root === undefined) return failed('VMCOREINFO names no page tables', 'vmcoreinfo_note');
+  const memory = new AddressSpace(new PhysicalMemory(machine.memory), root);
+  const { types, symbols } = machine.kernel;
+  const layout = pageLayout({ memory, vmcoreinfo, types, symbols });
+  const selection = selectPages(memory, layout, state.ram, level);
   machine.work(selection.ram.count, machine.hardware.cpu.filterPagesPerSecond, 'filter');
   const remarks =
     selection.unknown > 0

@@ -30,7 +30,7 @@ function leaveKernel(machine: Machine, state: KexecState): StageResult {
   const relocate = kernel.symbol('relocate_kernel').address;
   const code = BigInt(state.control.code);
   cpu.write(
-    kernel.toVirtual(code),
+    cpu.pageOffset + code,
     cpu.memory.read(relocate, controlCodeSize).slice(),
     'control page',
   );
@@ -46,7 +46,10 @@ function leaveKernel(machine: Machine, state: KexecState): StageResult {
   });
 }
 
-/** The list of pages to move: a crash image is loaded in place, so its list is only its end. */
+/**
+ * The list of pages to move: a crash image is loaded in place, so its list is only its end.
+ * Whatever else a damaged one moves is damage, and none of the method's own writes.
+ */
 function movePages(machine: Machine, tables: AddressSpace, head: bigint): number {
   let entry = head;
   let list = 0n;
@@ -59,7 +62,6 @@ function movePages(machine: Machine, tables: AddressSpace, head: bigint): number
     else if ((entry & Entry.done) !== 0n) return moved;
     else if ((entry & Entry.source) !== 0n) {
       machine.memory.write(destination, tables.read(address, 4096).slice());
-      machine.ownWrites.add('page moved by relocate_kernel', Number(destination), 4096);
       destination += 4096n;
       moved++;
     }

@@ -6,13 +6,15 @@
  */
 
 import { pageLayout } from '../../linux/pages.ts';
+import { noteRanges } from '../../machine/crash-content.ts';
 import { type CrashKernel, crashKernelOf } from '../../machine/crash-kernel.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { purgatoryCode } from '../../machine/purgatory.ts';
+import type { PhysicalRange } from '../../machine/ram.ts';
 import type { CaptureOptions, DumpMethod } from '../method.ts';
 import { bootStages } from './capture-kernel.ts';
 import { jumpStages } from './jump.ts';
-import { panicStages } from './panic.ts';
+import { panicStages, vmcoreinfoBytes } from './panic.ts';
 import { saveKexec } from './save.ts';
 import type { KexecState } from './state.ts';
 
@@ -30,6 +32,7 @@ export const kexec: DumpMethod<KexecState> = {
 function prepare(machine: Machine, options: CaptureOptions): KexecState {
   const layout = pageLayout(machine.kernel);
   const crash = crashKernelOf(machine, layout);
+  machine.ownWrites.declare([crash.region, ...noteRanges(machine), ...variables(machine)]);
   return {
     options,
     layout,
@@ -41,6 +44,30 @@ function prepare(machine: Machine, options: CaptureOptions): KexecState {
     notes: [],
     ram: [],
   };
+}
+
+/** What the dying kernel changes besides its notes: numbers, pointers, VMCOREINFO's text. */
+function variables({ kernel, virtual }: Machine): PhysicalRange[] {
+  const at = (address: bigint, size: number): PhysicalRange => {
+    const start = Number(virtual.translate(address).physical);
+    return { start, end: start + size };
+  };
+  const named = (name: string): bigint[] => {
+    const symbol = kernel.symbols.inKernel(name);
+    return symbol === undefined ? [] : [symbol.address];
+  };
+  const words = ['__kexec_lock', 'crashing_cpu', 'vmcoreinfo_data', 'vmcoreinfo_size'];
+  const mutex = named('kexec_mutex').map(
+    (address) => address + BigInt(kernel.types.offsetOf('struct mutex', 'owner')),
+  );
+  const texts = ['vmcoreinfo_data', 'vmcoreinfo_data_safecopy']
+    .flatMap(named)
+    .map((pointer) => virtual.u64(pointer))
+    .filter((text) => text !== 0n);
+  return [
+    ...[...words.flatMap(named), ...mutex].map((address) => at(address, 8)),
+    ...texts.map((address) => at(address, vmcoreinfoBytes)),
+  ];
 }
 
 /** Purgatory itself is in nobody's digest: whoever jumps into it executes what is there. */

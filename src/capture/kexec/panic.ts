@@ -14,7 +14,7 @@ import type { KexecState } from './state.ts';
 /** nmi_shootdown_cpus(): "Wait at most a second for the other cpus to stop". */
 const shootdownMs = 1000;
 /** VMCOREINFO_BYTES: the page that the text has. */
-const vmcoreinfoBytes = 4096;
+export const vmcoreinfoBytes = 4096;
 
 export const panicStages: readonly Stage<KexecState>[] = [
   { name: 'panic entry', run: enterPanic },
@@ -33,7 +33,7 @@ function enterPanic(machine: Machine): StageResult {
 function takeLock(machine: Machine): StageResult {
   const { kernel, panicCpu: cpu } = machine;
   // Since v6.1 (05c6257433b7 "panic, kexec: make __crash_kexec() NMI safe"); a mutex before.
-  const lock = kernel.symbols.lookup('__kexec_lock');
+  const lock = kernel.symbols.inKernel('__kexec_lock');
   if (lock !== undefined) {
     const value = cpu.memory.i32(lock.address);
     if (value !== 0) return panicGoesOn(machine, `__kexec_lock is held (${value})`, '__kexec_lock');
@@ -52,7 +52,7 @@ function takeLock(machine: Machine): StageResult {
 }
 
 function findImage(machine: Machine, state: KexecState): StageResult {
-  const { panicCpu: cpu } = machine;
+  const { kernel, panicCpu: cpu } = machine;
   state.image = cpu.variable('kexec_crash_image');
   if (state.image === 0n) {
     return panicGoesOn(machine, 'no crash kernel is loaded', 'kexec_crash_image');
@@ -60,12 +60,14 @@ function findImage(machine: Machine, state: KexecState): StageResult {
   state.start = Number(cpu.pointer('struct kimage', state.image, 'start'));
   const page = cpu.pointer('struct kimage', state.image, 'control_code_page');
   // page_to_pfn() is arithmetic: whatever the pointer is, it gives a number.
-  const pfn = BigInt.asIntN(64, page - state.layout.vmemmap) / BigInt(state.layout.size);
+  const pages = kernel.symbols.inKernel('vmemmap_base');
+  const vmemmap = pages === undefined ? state.layout.vmemmap : cpu.memory.u64(pages.address);
+  const pfn = BigInt.asIntN(64, page - vmemmap) / BigInt(state.layout.size);
   const first = Number(pfn) * machine.memory.pageSize;
-  state.control = controlPagesAt(machine.kernel, first, (member) => {
+  state.control = controlPagesAt(kernel, first, (member) => {
     // __pa() is arithmetic too.
     const address = cpu.pointer('struct kimage', state.image, member);
-    return Number(BigInt.asUintN(64, address - machine.kernel.pageOffset));
+    return Number(BigInt.asUintN(64, address - cpu.pageOffset));
   });
   return done;
 }
@@ -84,7 +86,7 @@ function panicGoesOn(machine: Machine, why: string, object: string): StageResult
 function saveVmcoreinfo(machine: Machine): StageResult {
   const { kernel, panicCpu: cpu } = machine;
   cpu.executeKnown('crash_save_vmcoreinfo', 'vmcoreinfo_append_str');
-  const safeCopy = kernel.symbols.lookup('vmcoreinfo_data_safecopy');
+  const safeCopy = kernel.symbols.inKernel('vmcoreinfo_data_safecopy');
   const safe = safeCopy === undefined ? 0n : cpu.memory.u64(safeCopy.address);
   if (safe !== 0n)
     cpu.write(kernel.symbol('vmcoreinfo_data').address, u64Bytes(safe), 'vmcoreinfo_data');
@@ -118,7 +120,7 @@ function closed(note: Uint8Array): Uint8Array {
 function stopOthers(machine: Machine): StageResult {
   const { kernel, panicCpu } = machine;
   panicCpu.executeKnown('native_machine_crash_shutdown', 'nmi_shootdown_cpus');
-  const crashing = kernel.symbols.lookup('crashing_cpu');
+  const crashing = kernel.symbols.inKernel('crashing_cpu');
   if (crashing !== undefined) {
     panicCpu.write(crashing.address, u32Bytes(panicCpu.number), 'crashing_cpu');
   }

@@ -35,15 +35,15 @@ export const ContainerHeader = struct('mkdump_header', {
   time: count64('Seconds since 1970.'),
   phys_base: i64('Of the crashed kernel.'),
   panic_task: u64('Virtual address of its task_struct.'),
-  panic_cpu: u32('Number of a CPU slot.'),
+  panic_cpu: u32('CPU number, as its slot has it.'),
   cpu_slots: u32('Number of CPU slots.'),
   vmcoreinfo_size: u32('Bytes of text in its block.'),
   bitmap_blocks: u32('Blocks of each of the three bitmaps.'),
-  vmcoreinfo_block: u32(''),
-  cpu_block: u32(''),
-  ram_block: u32(''),
-  stored_block: u32(''),
-  zero_block: u32(''),
+  vmcoreinfo_block: u32('First block of the text.'),
+  cpu_block: u32('First block of the CPU slots.'),
+  ram_block: u32('First block of the bitmap of RAM.'),
+  stored_block: u32('First block of the bitmap of stored pages.'),
+  zero_block: u32('First block of the bitmap of zero pages.'),
   data_block: u32('First page.'),
   uts: raw(NewUtsname.size, 'struct new_utsname.'),
   panic_message: text(256, 'What panic() was called with.'),
@@ -61,6 +61,8 @@ export const CpuSlot = struct(
   { size: 240 },
 );
 
+/** NR_CPUS_RANGE_END of x86-64. */
+export const maxSlots = 8192;
 export const slotsPerBlock = Math.floor(blockSize / CpuSlot.size);
 
 export interface ContainerPlan {

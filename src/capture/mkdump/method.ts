@@ -27,10 +27,12 @@ export const mkdump: DumpMethod<MkdumpState> = {
 /** `mkexec` at boot: the mini kernel is loaded and told what to dump, and where to. */
 function prepare(machine: Machine, options: CaptureOptions): MkdumpState {
   const layout = pageLayout(machine.kernel);
+  const resident = loadMiniKernel(machine, layout, options.level);
+  machine.ownWrites.declare([resident.region]);
   return {
     options,
     layout,
-    resident: loadMiniKernel(machine, layout, options.level),
+    resident,
     entry: 0,
     pageTables: 0,
     registers: 0n,

@@ -6,6 +6,7 @@ import { Bitmap } from '../../bytes/bitmap.ts';
 import type { Values } from '../../bytes/struct.ts';
 import { cstring } from '../../bytes/text.ts';
 import { isZeroPage } from '../../dump/content.ts';
+import { dumpLevelBits } from '../../linux/pages.ts';
 import { PhysicalMemory } from '../../linux/physical.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
@@ -20,6 +21,7 @@ import {
   CpuSlot,
   containerMagic,
   containerVersion,
+  maxSlots,
   planContainer,
   plannedFields,
   slotsPerBlock,
@@ -37,12 +39,8 @@ export const miniKernelStages: readonly Stage<MkdumpState>[] = [
   { name: 'reboot', run: reboot },
 ];
 
-/** dumpLevelBits.zero: a page of zeros is noted as such, its bytes are left out. */
-const zeroBit = 1;
 /** More entries than this are a table that was overwritten. */
 const maxRamEntries = 4096;
-/** NR_CPUS_RANGE_END of x86-64. */
-const maxSlots = 8192;
 const pagesPerWrite = 64;
 /** The header is brought up to date this often: what is on the disk by then can be saved. */
 const pagesPerUpdate = 4096;
@@ -77,7 +75,7 @@ function choosePages(machine: Machine, state: MkdumpState): StageResult {
   for (let pfn = selection.chosen.next(0); pfn >= 0; pfn = selection.chosen.next(pfn + 1)) {
     const { bytes } = machine.memory.readPage(pfn);
     if (bytes === undefined) continue;
-    if ((level & zeroBit) !== 0 && isZeroPage(bytes)) zero.add(pfn);
+    if ((level & dumpLevelBits.zero) !== 0 && isZeroPage(bytes)) zero.add(pfn);
     else stored.add(pfn);
   }
   const pages = stored.count;
@@ -165,7 +163,7 @@ function writeHeader(machine: Machine, state: MkdumpState, status: number): void
     version: containerVersion,
     block_size: blockSize,
     status,
-    level: parameters.level,
+    level: parameters.level | (machine.input.level ?? 0),
     end_pfn: selected.endPfn,
     pages: selected.pages,
     pages_written: state.pagesWritten,

@@ -20,6 +20,7 @@ import {
   CpuSlot,
   containerMagic,
   containerVersion,
+  maxSlots,
   slotsPerBlock,
 } from './container.ts';
 
@@ -56,6 +57,7 @@ export function saveMkdump(
   const { compression } = options;
   const written = writeLkcd(sink, contentOf(header, image, read), {
     compression: compression === 'rle' || compression === 'zlib' ? compression : 'none',
+    level: header.level,
     codecs: tools.codecs,
     ...(tools.progress === undefined ? {} : { progress: tools.progress }),
   });
@@ -69,7 +71,7 @@ function contentOf(header: Header, image: MemoryImage, read: Read): DumpContent 
     header.vmcoreinfo_block * blockSize,
     Math.min(header.vmcoreinfo_size, blockSize),
   );
-  const slots = Array.from({ length: Math.min(header.cpu_slots, 8192) }, (_, index) => {
+  const slots = Array.from({ length: Math.min(header.cpu_slots, maxSlots) }, (_, index) => {
     const block = header.cpu_block + Math.floor(index / slotsPerBlock);
     const at = block * blockSize + (index % slotsPerBlock) * CpuSlot.size;
     return CpuSlot.read(read(at, CpuSlot.size));
@@ -84,7 +86,7 @@ function contentOf(header: Header, image: MemoryImage, read: Read): DumpContent 
     panic: {
       message: header.panic_message,
       task: header.panic_task,
-      cpu: slots.findIndex((slot) => slot.number === header.panic_cpu),
+      cpu: slots.findIndex(({ valid, number }) => valid === 1 && number === header.panic_cpu),
     },
     cpus: slots.map(({ registers, task, stack }) => ({
       registers: registersOf(registers),

@@ -5,7 +5,7 @@ import { readExactly, type Source } from '../../bytes/source.ts';
 import { readStruct, type Values } from '../../bytes/struct.ts';
 import { plural } from '../../bytes/text.ts';
 import type { OpenContext, OpenedFile, PageReader } from '../format.ts';
-import { cpuStatesOf, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
+import { cpuStatesOf, maxNotes, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
 import type { ElfNote, Page, PageRun, PageState } from '../types.ts';
 import {
   ELFCLASS64,
@@ -115,7 +115,7 @@ function readNotes(source: Source, phdrs: readonly Phdr[], problems: string[]): 
     const size = sizeOf(p_filesz);
     const there = Math.max(0, Math.min(size, left, source.size - offset));
     left -= there;
-    const { notes, problem } = parseNotes(source.read(offset, there));
+    const { notes, problem } = parseNotes(source.read(offset, there), maxNotes - all.length);
     all.push(...notes);
     const cut = there < size ? `${size - there} of ${size} bytes cannot be read` : undefined;
     const reason = problem ?? cut;

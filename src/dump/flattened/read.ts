@@ -78,7 +78,8 @@ function scanRecords(source: Source): Records {
     if (record.offset === -1n && record.buf_size === -1n) break;
     const target = Number(record.offset);
     const size = Number(record.buf_size);
-    if (target < 0 || size < 0 || target + size > limit) {
+    // Nobody writes an empty record: a file that was cut to zeros is full of them.
+    if (target < 0 || size <= 0 || target + size > limit) {
       const claim = `offset ${record.offset}, size ${record.buf_size}`;
       problem = `the flattened record at offset ${at} is damaged (${claim}); what follows is lost`;
       break;

@@ -13,9 +13,10 @@ import { Bitmap } from '../../bytes/bitmap.ts';
 import { DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source, windowed } from '../../bytes/source.ts';
 import { readStruct, type Values } from '../../bytes/struct.ts';
+import { cstring } from '../../bytes/text.ts';
 import type { Codecs, CompressionName } from '../../codec/types.ts';
 import type { DumpFacts, OpenContext, OpenedFile, PageReader } from '../format.ts';
-import { cpuStatesOf, maxNotesSize, parseNotes, vmcoreinfoOf, vmcoreinfoText } from '../notes.ts';
+import { cpuStatesOf, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
 import { joinRuns } from '../runs.ts';
 import type { ElfNote, Page, PageRun, PageState } from '../types.ts';
 import { NewUtsname, utsnameOf } from '../utsname.ts';
@@ -181,7 +182,7 @@ function readNotes(source: Source, header: Header, sub: SubHeader): NotesOfFile 
     let vmcoreinfo = vmcoreinfoOf(parsed.notes);
     if (vmcoreinfo === undefined && size_vmcoreinfo > 0) {
       const bytes = blobAt(source, offset_vmcoreinfo, size_vmcoreinfo, maxVmcoreinfoSize);
-      vmcoreinfo = vmcoreinfoText(bytes);
+      vmcoreinfo = cstring(bytes);
     }
     return { notes: parsed.notes, vmcoreinfo, problem };
   } catch (error) {

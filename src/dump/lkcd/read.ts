@@ -8,10 +8,10 @@
 import { DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source, windowed } from '../../bytes/source.ts';
 import { readStruct, type Values } from '../../bytes/struct.ts';
-import { latin1 } from '../../bytes/text.ts';
+import { cstring, latin1 } from '../../bytes/text.ts';
 import type { Codec, CompressionName } from '../../codec/types.ts';
 import type { OpenContext, OpenedFile, PageReader } from '../format.ts';
-import { registersOf, vmcoreinfoText } from '../notes.ts';
+import { registersOf } from '../notes.ts';
 import { joinRuns } from '../runs.ts';
 import type { CpuState, Page, PageRun, PageState } from '../types.ts';
 import { utsnameOf } from '../utsname.ts';
@@ -58,9 +58,8 @@ export async function openLkcd(source: Source, context: OpenContext): Promise<Op
       time: header.tv_sec === 0n ? undefined : Number(header.tv_sec),
       notes: [],
       cpus: version >= 8 ? readCpus(source, header.dh_header_size, firstRecord) : [],
-      vmcoreinfo: readVmcoreinfo(source, firstRecord),
       panic: message === '' && task === 0n ? undefined : { message, task },
-      level: undefined,
+      ...readOwnBlock(source, firstRecord),
     },
     pages: new LkcdPages(source, firstRecord, pageSize, context.codecs.get(compression)),
   };
@@ -158,16 +157,21 @@ function readCpus(source: Source, offset: number, areaEnd: number): CpuState[] {
   return cpus;
 }
 
-function readVmcoreinfo(source: Source, areaEnd: number): string | undefined {
+/** What our own writer adds; nothing for files of others. */
+function readOwnBlock(
+  source: Source,
+  areaEnd: number,
+): { vmcoreinfo: string | undefined; level: number | undefined } {
   const area = source.read(0, Math.min(areaEnd, headerAreaSize));
   for (let at = 0; at + VmcoreinfoBlock.size <= area.length; at += vmcoreinfoAlign) {
     if (area[at] !== vmcoreinfoMagic.charCodeAt(0)) continue;
-    const { magic, size } = VmcoreinfoBlock.read(area, at);
+    const { magic, size, level } = VmcoreinfoBlock.read(area, at);
     const textAt = at + VmcoreinfoBlock.size;
     if (latin1(magic) !== vmcoreinfoMagic || textAt + size > area.length) continue;
-    return vmcoreinfoText(area.subarray(textAt, textAt + size));
+    const text = cstring(area.subarray(textAt, textAt + size));
+    return { vmcoreinfo: size === 0 ? undefined : text, level };
   }
-  return undefined;
+  return { vmcoreinfo: undefined, level: undefined };
 }
 
 class LkcdPages implements PageReader {
@@ -198,6 +202,7 @@ class LkcdPages implements PageReader {
 
   #endsWell(): boolean {
     const bytes = this.#source.read(this.#source.size - PageRecord.size, PageRecord.size);
+    if (bytes.length < PageRecord.size) return false;
     const { dp_address, dp_size, dp_flags } = PageRecord.read(bytes);
     return dp_address === 0n && dp_size === 0 && dp_flags === PageFlags.end;
   }

@@ -39,6 +39,8 @@ import {
 
 export interface LkcdOptions {
   readonly compression: 'none' | 'rle' | 'zlib';
+  /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
+  readonly level: number;
   readonly codecs: Codecs;
   readonly progress?: Progress;
 }
@@ -54,7 +56,7 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
   const codec = options.codecs.get(options.compression);
   const total = pagesDue(image);
   // A dump that is interrupted has a good header and no end record.
-  sink.write(0, headerArea(content, options.compression, total));
+  sink.write(0, headerArea(content, options, total));
   const records = new Appender(sink, headerAreaSize);
   const append = (address: bigint, flags: number, data: Uint8Array): void => {
     records.append(
@@ -82,14 +84,14 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
   const endFlags = unreadable > 0 ? PageFlags.end | PageFlags.truncated : PageFlags.end;
   append(0n, endFlags, new Uint8Array(0));
   records.flush();
-  if (unreadable > 0) sink.write(0, headerArea(content, options.compression, pages));
+  if (unreadable > 0) sink.write(0, headerArea(content, options, pages));
   options.progress?.(pages, total);
   return { bytes: records.offset, pages, zeroPages, unreadable };
 }
 
 function headerArea(
   content: DumpContent,
-  compression: LkcdOptions['compression'],
+  { compression, level }: LkcdOptions,
   numPages: number,
 ): Uint8Array {
   const area = new Uint8Array(headerAreaSize);
@@ -112,7 +114,7 @@ function headerArea(
     dh_dump_compress: compressionIds.get(compression)!,
   });
   const archEnd = writeArchHeader(area, content);
-  writeVmcoreinfo(area, archEnd, content.vmcoreinfo);
+  writeOwnBlock(area, archEnd, content.vmcoreinfo ?? '', level);
   return area;
 }
 
@@ -151,12 +153,13 @@ function writeArchHeader(area: Uint8Array, { cpus, panic }: DumpContent): number
   return at + size;
 }
 
-/** Left out where the text does not fit: it is in the dumped memory as well. */
-function writeVmcoreinfo(area: Uint8Array, from: number, vmcoreinfo: string | undefined): void {
-  if (vmcoreinfo === undefined) return;
-  const text = encodeUtf8(vmcoreinfo);
+/** Without the text where it does not fit: it is in the dumped memory as well. */
+function writeOwnBlock(area: Uint8Array, from: number, vmcoreinfo: string, level: number): void {
   const at = Math.ceil(from / vmcoreinfoAlign) * vmcoreinfoAlign;
-  if (at + VmcoreinfoBlock.size + text.length > area.length) return;
-  VmcoreinfoBlock.write(area, at, { magic: latin1Bytes(vmcoreinfoMagic), size: text.length });
-  area.set(text, at + VmcoreinfoBlock.size);
+  const room = area.length - at - VmcoreinfoBlock.size;
+  if (room < 0) return;
+  const text = encodeUtf8(vmcoreinfo);
+  const size = text.length > room ? 0 : text.length;
+  VmcoreinfoBlock.write(area, at, { magic: latin1Bytes(vmcoreinfoMagic), size, level });
+  area.set(text.subarray(0, size), at + VmcoreinfoBlock.size);
 }
