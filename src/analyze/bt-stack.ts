@@ -1,10 +1,10 @@
 /** The stack words and exception frames that `bt` -f, -r and -e show. */
 
 import { attempt, DumpError } from '../bytes/errors.ts';
-import { type RegisterName, registerNames } from '../dump/types.ts';
+import type { RegisterName } from '../dump/types.ts';
 import type { Frame } from '../linux/backtrace.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { SavedRegisters } from '../linux/saved-registers.ts';
+import { type SavedRegisters, savedNames } from '../linux/saved-registers.ts';
 import { type Stack, StackTable } from '../linux/stacks.ts';
 
 export interface StackWord {
@@ -12,9 +12,6 @@ export interface StackWord {
   /** undefined: not in the dump. */
   readonly value: bigint | undefined;
 }
-
-/** struct pt_regs ends with ss: ptrace(2). */
-const savedNames = registerNames.slice(0, registerNames.indexOf('ss') + 1);
 
 /** Every word of a task's kernel stack. */
 export function stackWords(kernel: Kernel, task: bigint): StackWord[] {

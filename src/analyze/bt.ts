@@ -18,7 +18,14 @@ import {
 } from './bt-text.ts';
 import { type Answer, atMostOne, type Json, type Missing, type Options } from './command.ts';
 import { Gaps } from './gaps.ts';
-import { listTasks, readTask, selectTasks, type TaskEntry, taskHeader, taskJson } from './tasks.ts';
+import {
+  listTasks,
+  selectTasks,
+  type TaskEntry,
+  taskHeader,
+  taskJson,
+  taskReader,
+} from './tasks.ts';
 
 /** One task's part of the answer; what was not asked for is undefined. */
 interface Block {
@@ -35,7 +42,7 @@ const noLineTables =
 
 export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
   atMostOne(options, ['raw', 'exceptions', 'full']);
-  if (options['active'] === true && words.length > 0) {
+  if (options.active === true && words.length > 0) {
     throw new DumpError('usage', '--active takes no task', { hint: 'bt TASK, or bt -a' });
   }
   const gaps = new Gaps();
@@ -50,11 +57,11 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
   const tasks = plural(blocks.length, 'task');
   return {
     json: () => ({ stacks: blocks.map((block) => blockJson(kernel, block)) }),
-    text: () => lines(kernel, blocks, options['line'] === true ? 'place' : 'nothing'),
+    text: () => lines(kernel, blocks, options.line === true ? 'place' : 'nothing'),
     counted: frames > 0 ? `${plural(frames, 'frame')} of ${tasks}` : tasks,
     missing: [...gaps.missing, ...blocks.flatMap(brokenOff)],
     errors: gaps.errors,
-    notes: options['line'] === true ? [noLineTables] : [],
+    notes: options.line === true ? [noLineTables] : [],
   };
 }
 
@@ -65,10 +72,11 @@ function targetsOf(
   gaps: Gaps,
 ): TaskEntry[] {
   if (words.length > 0) return selectTasks(listTasks(kernel), words);
-  if (options['active'] !== true) return [panicked(kernel)];
+  if (options.active !== true) return [panicked(kernel)];
+  const read = taskReader(kernel);
   return kernel.cpus.flatMap((cpu) => {
     const entry = gaps.attempt(`backtraces (CPU ${cpu})`, () =>
-      readTask(kernel, addressOf(currentTask(kernel, cpu))),
+      read(addressOf(currentTask(kernel, cpu))),
     );
     return entry === undefined ? [] : [entry];
   });
@@ -81,16 +89,16 @@ function panicked(kernel: Kernel): TaskEntry {
       hint: 'bt -a shows every CPU, bt PID a task',
     });
   }
-  return readTask(kernel, addressOf(context.task));
+  return taskReader(kernel)(addressOf(context.task));
 }
 
 function blockOf(kernel: Kernel, entry: TaskEntry, options: Options): Block {
-  if (options['raw'] === true) return { entry, raw: stackWords(kernel, entry.address) };
-  if (options['exceptions'] === true) {
+  if (options.raw === true) return { entry, raw: stackWords(kernel, entry.address) };
+  if (options.exceptions === true) {
     return { entry, exceptions: exceptionFrames(kernel, entry.address) };
   }
   const trace = backtrace(kernel, { task: entry.view });
-  return options['full'] === true
+  return options.full === true
     ? { entry, trace, words: frameWords(kernel, trace.frames) }
     : { entry, trace };
 }

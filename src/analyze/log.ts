@@ -15,11 +15,11 @@ export function run(kernel: Kernel, _: readonly string[], options: Options): Ans
   atMostOne(options, ['ctime', 'text']);
   const log = readLog(kernel);
   // Asked for once: it costs the system's data, which a plain log does not need.
-  const boot = options['ctime'] === true ? bootTime(kernel) : 0;
+  const boot = options.ctime === true ? bootTime(kernel) : 0;
   const prefix = (record: LogRecord): string => {
-    const level = options['level'] === true ? `<${record.level.toString(16)}>` : '';
-    if (options['text'] === true) return level;
-    if (options['ctime'] !== true) return timestampPrefix(record) + level;
+    const level = options.level === true ? `<${record.level.toString(16)}>` : '';
+    if (options.text === true) return level;
+    if (options.ctime !== true) return timestampPrefix(record) + level;
     const seconds = Number(record.timestampNs / 1_000_000_000n);
     return `[${crashDate(boot + seconds)}] ${level}`;
   };

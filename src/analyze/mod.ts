@@ -10,7 +10,10 @@ export function run(kernel: Kernel, words: readonly string[]): Answer {
   const { modules, problem } = kernel.modules;
   for (const word of words) {
     if (modules.some((module) => module.name === word)) continue;
-    throw new DumpError('absent', `no module "${word}" is loaded`, { cause: problem });
+    throw new DumpError('absent', `no module "${word}" is loaded`, {
+      hint: '`mod` lists the modules',
+      cause: problem,
+    });
   }
   const wanted = modules
     .filter(({ name }) => words.length === 0 || words.includes(name))
@@ -47,7 +50,7 @@ function* table(modules: readonly KernelModule[]): Generator<string> {
 }
 
 function hasKallsyms(module: KernelModule): boolean {
-  return module.object['kallsyms'] !== null;
+  return module.object.kallsyms !== null;
 }
 
 function moduleJson(module: KernelModule): Json {

@@ -6,6 +6,7 @@ import type { Kernel } from '../linux/kernel.ts';
 import { addressOf } from '../linux/objects.ts';
 import { type ProcessArguments, processArguments } from '../linux/processes.ts';
 import { systemInfo } from '../linux/system.ts';
+import { parentOf } from '../linux/tasks.ts';
 import type { Json, Options } from './command.ts';
 import type { Gaps } from './gaps.ts';
 import { type TaskEntry, type Tasks, taskHeader, taskJson } from './tasks.ts';
@@ -26,10 +27,10 @@ export function detailOf(
   options: Options,
   gaps: Gaps,
 ): ToDetail | undefined {
-  if (options['parents'] === true) return withParents(tasks, gaps);
-  if (options['children'] === true) return withChildren(tasks, gaps);
-  if (options['times'] === true) return withTimes(kernel);
-  if (options['arguments'] === true) return withArguments(kernel, gaps);
+  if (options.parents === true) return withParents(tasks, gaps);
+  if (options.children === true) return withChildren(tasks, gaps);
+  if (options.times === true) return withTimes(kernel);
+  if (options.arguments === true) return withArguments(kernel, gaps);
   return undefined;
 }
 
@@ -38,7 +39,7 @@ function withParents(tasks: Tasks, gaps: Gaps): ToDetail {
   return (entry) => {
     const line = [entry];
     for (;;) {
-      const parent = gaps.attempt('parents', () => addressOf(line[0]!.view['parent']));
+      const parent = gaps.attempt('parents', () => addressOf(parentOf(line[0]!.view)));
       const next = parent === undefined ? undefined : byAddress.get(parent);
       // The first task is its own parent; any other circle is damage.
       if (next === undefined || line.includes(next)) break;
@@ -54,7 +55,7 @@ function withParents(tasks: Tasks, gaps: Gaps): ToDetail {
 function withChildren(tasks: Tasks, gaps: Gaps): ToDetail {
   const children = new Map<bigint, TaskEntry[]>();
   for (const entry of tasks.entries) {
-    const parent = gaps.attempt('parents', () => addressOf(entry.view['parent']));
+    const parent = gaps.attempt('parents', () => addressOf(parentOf(entry.view)));
     // The first task is its own parent.
     if (parent === undefined || parent === entry.address) continue;
     const known = children.get(parent);
@@ -74,9 +75,9 @@ function withChildren(tasks: Tasks, gaps: Gaps): ToDetail {
 function withTimes(kernel: Kernel): ToDetail {
   const { uptime } = systemInfo(kernel);
   return (entry) => {
-    const startNs: bigint = entry.view['start_time'];
-    const userNs = String(entry.view['utime']);
-    const systemNs = String(entry.view['stime']);
+    const startNs: bigint = entry.view.start_time;
+    const userNs = String(entry.view.utime);
+    const systemNs = String(entry.view.stime);
     const runSeconds =
       uptime === undefined ? undefined : Math.max(0, uptime - Number(startNs / 1_000_000_000n));
     return {

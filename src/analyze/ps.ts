@@ -5,6 +5,7 @@ import type { Kernel } from '../linux/kernel.ts';
 import type { KernelObject } from '../linux/objects.ts';
 import { type MemoryUse, memoryUse } from '../linux/processes.ts';
 import { presentPages } from '../linux/system.ts';
+import { parentOf } from '../linux/tasks.ts';
 import { type Answer, atMostOne, type Json, type Options } from './command.ts';
 import { Gaps } from './gaps.ts';
 import { detailOf } from './ps-details.ts';
@@ -27,13 +28,13 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
   const tasks = listTasks(kernel);
   const entries = (words.length === 0 ? tasks.entries : selectTasks(tasks, words)).filter(
     ({ kernelThread }) =>
-      (options['user'] !== true || !kernelThread) && (options['kernel'] !== true || kernelThread),
+      (options.user !== true || !kernelThread) && (options.kernel !== true || kernelThread),
   );
   const gaps = new Gaps();
   const rows = rowsOf(kernel, tasks, entries, gaps);
   const toDetail = detailOf(kernel, tasks, options, gaps);
   const details = toDetail === undefined ? undefined : entries.map(toDetail);
-  const column = options['stack'] === true ? 'KSTACKP' : 'TASK';
+  const column = options.stack === true ? 'KSTACKP' : 'TASK';
   return {
     json: () => ({
       tasks: rows.map((row, index) => ({
@@ -60,16 +61,19 @@ function rowsOf(kernel: Kernel, tasks: Tasks, entries: readonly TaskEntry[], gap
     else group.push(view);
   }
   const memoryBytes = gaps.attempt('size of memory', () => topOfMemory(kernel));
+  const uses = new Map<number, MemoryUse | undefined>();
+  // Threads share theirs, and it is summed over all of them: once is enough.
+  const useOf = ({ view, tgid }: TaskEntry): MemoryUse => {
+    if (view.mm === null) return noMemory;
+    if (!uses.has(tgid)) uses.set(tgid, memoryUse(kernel, view, groups.get(tgid) ?? []));
+    return uses.get(tgid) ?? noMemory;
+  };
   return entries.map((entry) => {
-    const { view, tgid } = entry;
-    const memory = gaps.attempt(
-      'memory sizes',
-      () => memoryUse(kernel, view, groups.get(tgid) ?? []) ?? noMemory,
-    );
+    const memory = gaps.attempt('memory sizes', () => useOf(entry));
     const isKnown = memory !== undefined && memoryBytes !== undefined;
     return {
       entry,
-      ppid: gaps.attempt('parents', () => view['parent'].pid as number),
+      ppid: gaps.attempt('parents', () => parentOf(entry.view).pid as number),
       memory,
       memoryPercent: isKnown ? (memory.residentBytes * 100) / memoryBytes : undefined,
     };
@@ -81,7 +85,7 @@ function rowsOf(kernel: Kernel, tasks: Tasks, entries: readonly TaskEntry[], gap
  * the kernel has no high_memory, the pages that it manages.
  */
 function topOfMemory(kernel: Kernel): number {
-  const end = kernel.symbols.lookup('high_memory');
+  const end = kernel.symbols.inKernel('high_memory');
   if (end === undefined) return presentPages(kernel) * kernel.dump.pageSize;
   return Number(kernel.memory.u64(end.address) - kernel.pageOffset);
 }
@@ -114,7 +118,7 @@ function* table(rows: readonly Row[], column: 'TASK' | 'KSTACKP'): Generator<str
 
 /** Where the task was when it last left the CPU. */
 function stackPointerOf({ view }: TaskEntry): bigint {
-  return view['thread'].sp;
+  return view.thread.sp;
 }
 
 function rowJson({ entry, ppid, memory, memoryPercent }: Row): { readonly [key: string]: Json } {

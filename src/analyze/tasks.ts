@@ -43,8 +43,8 @@ export function listTasks(kernel: Kernel): Tasks {
       unreadable.push(error);
     }
   }
-  errors.push(...unreadable, ...list.problems);
-  if (entries.length === 0 && errors.length > 0) throw errors[0]!;
+  const all = [...errors, ...unreadable, ...list.problems];
+  if (entries.length === 0 && all.length > 0) throw all[0]!;
   entries.sort((a, b) => a.pid - b.pid || a.cpu - b.cpu);
   const missing: Missing[] = [];
   const [first] = unreadable;
@@ -54,12 +54,13 @@ export function listTasks(kernel: Kernel): Tasks {
   for (const { message } of list.problems) {
     missing.push({ what: 'tasks', count: null, why: message });
   }
-  return { entries, missing, errors };
+  return { entries, missing, errors: all };
 }
 
-/** One task, by the address of its task_struct. Throws where it cannot be read. */
-export function readTask(kernel: Kernel, address: bigint): TaskEntry {
-  return entryOf(kernel.object('struct task_struct', address), activeTasks(kernel, []));
+/** Gives single tasks by the addresses of their task_structs. Throws where one cannot be read. */
+export function taskReader(kernel: Kernel): (address: bigint) => TaskEntry {
+  const active = activeTasks(kernel, []);
+  return (address) => entryOf(kernel.object('struct task_struct', address), active);
 }
 
 function entryOf(view: KernelObject, active: ReadonlySet<bigint>): TaskEntry {
@@ -67,10 +68,10 @@ function entryOf(view: KernelObject, active: ReadonlySet<bigint>): TaskEntry {
   return {
     view,
     address,
-    pid: view['pid'],
-    tgid: view['tgid'],
+    pid: view.pid,
+    tgid: view.tgid,
     cpu: taskCpu(view),
-    comm: view['comm'],
+    comm: view.comm,
     state: taskState(view),
     kernelThread: isKernelThread(view),
     active: active.has(address),

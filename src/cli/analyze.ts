@@ -5,6 +5,7 @@
 
 import type { Command as AnalyzeCommand, Answer } from '../analyze/command.ts';
 import { commands } from '../analyze/table.ts';
+import { DumpError } from '../bytes/errors.ts';
 import type { Dump } from '../dump/types.ts';
 import { type Kernel, openKernel } from '../linux/kernel.ts';
 import { completenessLines } from '../render/completeness.ts';
@@ -48,7 +49,7 @@ export async function withSession(
     dump = await openFile(file);
     return await use({ file, dump, kernel: openKernel(dump), settings, io });
   } catch (error) {
-    return sayFailure(error, { file, schema, settings, io });
+    return sayFailure(blamed(error, dump), { file, schema, settings, io });
   } finally {
     dump?.close();
   }
@@ -73,7 +74,7 @@ export async function answerCall(session: Session, call: Call): Promise<number> 
     }
     return partial && settings.strict ? exitStatus.absent : exitStatus.done;
   } catch (error) {
-    return sayFailure(error, { file, schema, settings, io });
+    return sayFailure(blamed(error, session.dump), { file, schema, settings, io });
   }
 }
 
@@ -94,6 +95,17 @@ function withDump(answer: Answer, dump: Dump): Answer {
   if (dump.incomplete === undefined) return answer;
   const missing = { what: 'part of the dump', count: null, why: dump.incomplete };
   return { ...answer, missing: [...answer.missing, missing] };
+}
+
+/** What a cut dump lacks was perhaps behind the cut: said, and a page is not called absent. */
+function blamed(error: unknown, dump: Dump | undefined): unknown {
+  const incomplete = dump?.incomplete;
+  if (!(error instanceof DumpError) || error.code !== 'absent') return error;
+  if (incomplete === undefined) return error;
+  const { message, where, cause } = error;
+  const code = where.pfn === undefined ? error.code : 'truncated';
+  const advice = error.hint === undefined ? '' : `${error.hint}; `;
+  return new DumpError(code, message, { where, hint: `${advice}${incomplete}`, cause });
 }
 
 function textOf(answer: Answer): string {

@@ -1,10 +1,11 @@
 /** `tsdump capture`, `mkdump` and `kexec`: one run of a method, its report, its verdict. */
 
+import { DumpError } from '../bytes/errors.ts';
 import { methodNames, methodOf } from '../capture/methods.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSink } from '../host/file-sink.ts';
 import { fileSource } from '../host/file-source.ts';
-import { nodeWorld } from '../host/world.ts';
+import { heedSignals } from '../host/signals.ts';
 import { captureLines } from '../render/capture.ts';
 import { captureEnvelope } from '../render/envelope.ts';
 import type { CaptureReport } from '../trial/report.ts';
@@ -15,7 +16,7 @@ import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import type { CaptureOptions, Settings } from './program.ts';
 import { packageVersion } from './version.ts';
-import { defaultMachine, openFile } from './world.ts';
+import { defaultMachine, openFile, world } from './world.ts';
 
 type Choice = Pick<CaptureRequest, 'method' | 'level' | 'compression'>;
 
@@ -28,6 +29,7 @@ export async function captureDump(
   const method = methodOf(oneOf('--method', options.method, methodNames));
   const expected: VerdictClass = oneOf('--expect', options.expect ?? 'complete', verdictClasses);
   const output = options.output ?? freeName(method.name, method.format);
+  if (output === '') throw new DumpError('usage', '--output: the name is empty');
   const input = options.machine ?? defaultMachine;
   const choice: Choice = {
     method: method.name,
@@ -54,7 +56,7 @@ async function run(
   { output, overwrite }: { readonly output: string; readonly overwrite: boolean },
   io: Io,
 ): Promise<CaptureReport> {
-  const { codecs, sha256 } = nodeWorld();
+  const { codecs, sha256 } = world;
   const sink = fileSink(output, { overwrite });
   const progress = io.progress ? progressLine(io) : undefined;
   try {
@@ -63,7 +65,13 @@ async function run(
       dump,
       codecs,
       machine: { sha256 },
-      target: { sink, open: () => fileSource(output) },
+      target: {
+        sink,
+        async open() {
+          await heedSignals();
+          return fileSource(output);
+        },
+      },
       ...(progress === undefined ? {} : { progress: progress.update }),
     });
   } finally {

@@ -4,7 +4,7 @@
  */
 
 import { CommanderError } from 'commander';
-import { DumpError } from '../bytes/errors.ts';
+import { DumpError, reasonOf } from '../bytes/errors.ts';
 import { errorLines } from '../render/errors.ts';
 import { exitStatus, exitStatusOf } from './exit-status.ts';
 import { sayFailure } from './failure.ts';
@@ -64,8 +64,8 @@ function sayError(error: unknown, detail: 'line' | 'stack', io: Io): number {
   if (error instanceof DumpError) {
     io.err(`${errorLines(error).join('\n')}\n`);
   } else {
-    const text = error instanceof Error ? error.message : String(error);
-    io.err(`tsdump: internal error: ${text.split('\n')[0]} (--verbose shows where)\n`);
+    const reason = reasonOf(error).split('\n')[0];
+    io.err(`tsdump: internal error: ${reason} (--verbose shows where)\n`);
   }
   if (detail === 'stack' && error instanceof Error) io.err(`${error.stack}\n`);
   return exitStatusOf(error);
@@ -77,7 +77,8 @@ async function analyze(
   settings: Settings,
   io: Io,
 ): Promise<number> {
-  if (file === undefined) {
+  // An unset variable in a script gives an empty name.
+  if (file === undefined || file === '') {
     throw new DumpError('usage', 'no dump file was named', {
       hint: 'tsdump analyze FILE [command]',
     });

@@ -4,9 +4,10 @@ import { fstatSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { CommanderError } from 'commander';
 import { DumpError } from '../bytes/errors.ts';
-import { answerCall, type Session } from './analyze.ts';
+import { answerCall, overview, type Session } from './analyze.ts';
 import { exitStatus } from './exit-status.ts';
-import { createProgram } from './program.ts';
+import { createProgram, type Settings } from './program.ts';
+import { packageVersion } from './version.ts';
 
 /**
  * Only a real pipe or a file: standard input may also be a terminal, /dev/null, or a socket that
@@ -17,29 +18,31 @@ export function commandsComeFromPipe(): boolean {
   return stat.isFIFO() || stat.isFile();
 }
 
-/** Every command is tried; the exit status is the highest of all. Lines with # are comments. */
+/**
+ * Every command is tried; the exit status is the highest of all. Lines with # are comments. A pipe
+ * without any command, as a job without a terminal may have it, is as good as none: an overview.
+ */
 export async function answerPipe(session: Session): Promise<number> {
-  let worst: number = exitStatus.done;
+  let worst: number | undefined;
   for await (const line of createInterface({ input: process.stdin })) {
     const words = splitWords(line);
     if (words.length === 0) continue;
-    worst = Math.max(worst, await answerLine(session, words));
+    worst = Math.max(worst ?? exitStatus.done, await answerLine(session, words));
   }
-  return worst;
+  return worst ?? overview(session);
 }
 
 async function answerLine(session: Session, words: readonly string[]): Promise<number> {
   const { io } = session;
   let status: number = exitStatus.done;
   const program = createProgram({
-    version: '',
+    version: packageVersion(),
     out: (text) => io.out(text),
     err: (text) => io.err(text),
     welcome: () => {},
     analyze: async ({ command, words: operands, options }, settings) => {
       if (command === undefined) return;
-      const json = session.settings.json || settings.json;
-      const line = { ...session, settings: { ...session.settings, json } };
+      const line = { ...session, settings: either(session.settings, settings) };
       status = await answerCall(line, { command, words: operands, options });
     },
     capture: () => {
@@ -53,6 +56,17 @@ async function answerLine(session: Session, words: readonly string[]): Promise<n
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
   }
+}
+
+/** What was asked for on the command line or on the line of one command. */
+function either(session: Settings, line: Settings): Settings {
+  return {
+    json: session.json || line.json,
+    quiet: session.quiet || line.quiet,
+    verbose: session.verbose || line.verbose,
+    color: session.color && line.color,
+    strict: session.strict || line.strict,
+  };
 }
 
 /** Words between blanks; quotes of either kind hold blanks together; # begins a comment. */

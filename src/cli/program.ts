@@ -88,9 +88,13 @@ export function createProgram(handlers: Handlers): Command {
   const settings = (): Settings => settingsOf(program.opts());
   addAnalyze(program, handlers, settings);
   addCapture(program, handlers, settings);
+  // What `help` does not know it would answer with everything: it is refused like a command.
+  program.addHelpText('beforeAll', ({ error, command }) => {
+    return error ? unknownCommand(command, command.args[1]!) : '';
+  });
   // Last, as commands inherit it: an unknown word is ours to refuse, with a suggestion.
   return program.allowExcessArguments().action(() => {
-    if (program.args.length > 0) unknownCommand(program);
+    if (program.args.length > 0) unknownCommand(program, program.args[0]!);
     return handlers.welcome();
   });
 }
@@ -101,11 +105,11 @@ function sentence(summary: string): string {
 
 function settingsOf(values: OptionValues): Settings {
   return {
-    json: values['json'] === true,
-    quiet: values['quiet'] === true,
-    verbose: values['verbose'] === true,
-    color: values['color'] !== false,
-    strict: values['strict'] === true,
+    json: values.json === true,
+    quiet: values.quiet === true,
+    verbose: values.verbose === true,
+    color: values.color !== false,
+    strict: values.strict === true,
   };
 }
 
@@ -118,10 +122,10 @@ function usageOf(command: Command): string {
   return `${names.join(' ')} ${command.usage()}`;
 }
 
-function unknownCommand(parent: Command): never {
-  const word = parent.args[0]!;
+function unknownCommand(parent: Command, word: string): never {
   const names = parent.commands.map((child) => child.name());
-  return parent.error(`error: unknown command '${word}'${suggestion(word, names)}`);
+  const known = `hint: one of ${names.join(', ')}, help`;
+  return parent.error(`error: unknown command '${word}'${suggestion(word, names)}\n  ${known}`);
 }
 
 function addAnalyze(program: Command, handlers: Handlers, settings: () => Settings): void {
@@ -136,7 +140,7 @@ function addAnalyze(program: Command, handlers: Handlers, settings: () => Settin
     .usage('[command] [options]')
     .helpCommand('help [command]', 'what a command does and takes')
     .action(async () => {
-      if (analyze.args.length > 0) unknownCommand(analyze);
+      if (analyze.args.length > 0) unknownCommand(analyze, analyze.args[0]!);
       await handlers.analyze({ command: undefined, words: [], options: {} }, settings());
     });
   addExamples(analyze, [

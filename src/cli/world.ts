@@ -11,7 +11,9 @@ export const defaultMachine = fileURLToPath(
   new URL('../../fixtures/default.kdump', import.meta.url),
 );
 
+export const world = nodeWorld();
+
 /** Opens a dump file. Throws DumpErrors. */
 export async function openFile(path: string): Promise<Dump> {
-  return openDump(fileSource(path), nodeWorld());
+  return openDump(fileSource(path), world);
 }

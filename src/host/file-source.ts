@@ -1,11 +1,13 @@
 /** A file as a Source. Whatever the operating system refuses is a DumpError `io`. */
 
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { DumpError } from '../bytes/errors.ts';
 import type { Source } from '../bytes/source.ts';
 
 export function fileSource(path: string): Source {
-  const fd = attempt(path, 'cannot be opened', () => openSync(path, 'r'));
+  // A FIFO without a writer would otherwise not open before there is one.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const fd = attempt(path, 'cannot be opened', () => openSync(path, flags));
   const stat = attempt(path, 'cannot be examined', () => fstatSync(fd));
   const refusal = refusalOf(stat);
   if (refusal !== undefined) {

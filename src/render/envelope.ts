@@ -5,6 +5,7 @@
 
 import type { Answer, Json, Missing } from '../analyze/command.ts';
 import type { DumpError } from '../bytes/errors.ts';
+import { jsonAddress } from '../bytes/text.ts';
 import type { CaptureReport } from '../trial/report.ts';
 import { errorJson, type JsonError } from './errors.ts';
 
@@ -73,7 +74,13 @@ export function captureEnvelope(
   };
 }
 
-/** The report's own members; undefined ones are not there. */
+/** The report's own members; undefined ones are not there, addresses are written as everywhere. */
 function plain(report: CaptureReport): { readonly [member: string]: Json } {
-  return JSON.parse(JSON.stringify(report)) as { readonly [member: string]: Json };
+  const ownWrites = report.ownWrites.map(({ what, start, end }) => ({
+    what,
+    start: jsonAddress(BigInt(start)),
+    end: jsonAddress(BigInt(end)),
+  }));
+  const text = JSON.stringify({ ...report, ownWrites });
+  return JSON.parse(text) as { readonly [member: string]: Json };
 }

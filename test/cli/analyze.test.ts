@@ -1,6 +1,6 @@
 /** `tsdump analyze` on real dumps: its text, its JSON, its notes. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { haveImages, images, machine, program, type Run, tsdump } from '../support/cli.ts';
@@ -156,13 +156,8 @@ describe('commands from a pipe', () => {
     // A FIFO: the pipes of child_process are sockets, which are not read.
     const script = `printf '%s' "$INPUT" | "$0" "$@"`;
     const all = ['-c', script, process.execPath, program, 'analyze', machine, ...words];
-    try {
-      const env = { ...process.env, INPUT: input };
-      const stdout = execFileSync('/bin/sh', all, { env, encoding: 'utf8', stdio: 'pipe' });
-      return { status: 0, stdout, stderr: '' };
-    } catch (error) {
-      return error as Run;
-    }
+    const env = { ...process.env, INPUT: input };
+    return spawnSync('/bin/sh', all, { env, encoding: 'utf8' });
   };
 
   test('each line is answered, comments and empty lines are not', () => {
@@ -173,6 +168,19 @@ describe('commands from a pipe', () => {
   test('with --json: one document a line', () => {
     const found = documents(pipe('mod\nps 1\n', '--json'));
     expect(found.map(({ schema }) => schema)).toEqual(['mod/1', 'ps/1']);
+  });
+
+  test('without any command: an overview, as where no pipe is', () => {
+    expect(pipe('').stdout).toBe(tsdump(['analyze', machine]).stdout);
+    expect(pipe('# nothing\n', '--json').stdout).toBe(analyze('--json').stdout);
+  });
+
+  test('options that every command takes hold for their line', () => {
+    const run = pipe('mod --quiet --json\nmod\nsym schedule nothing_like_it --quiet --strict\n');
+    const [json, text] = [analyze('mod', '--json'), analyze('mod')];
+    expect(run.stdout).toBe(json.stdout + text.stdout + analyze('sym', 'schedule').stdout);
+    expect(run.stderr).toBe(text.stderr);
+    expect(run.status).toBe(5);
   });
 
   test('a line that fails does not stop the next, and decides the exit status', () => {

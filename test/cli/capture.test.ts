@@ -1,10 +1,23 @@
 /** `tsdump capture` and its methods on the default machine: report, verdict, file, exit status. */
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { machine, type Run, tsdump } from '../support/cli.ts';
+import { machine, program, type Run, tsdump } from '../support/cli.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
 const parent = mkdtempSync(join(tmpdir(), 'tsdump-capture-'));
@@ -73,6 +86,26 @@ describe('exit status and output file', () => {
     expect(readdirSync(folder)).toEqual(['mine']);
   });
 
+  test.each([
+    ['a FIFO', (path: string) => execFileSync('mkfifo', [path]), 'is not a regular file'],
+    ['a directory', (path: string) => mkdirSync(path), 'is a directory'],
+  ])('%s is not replaced, not even with --force', (_, make, reason) => {
+    make(join(folder, 'taken'));
+    const before = lstatSync(join(folder, 'taken')).ino;
+    const run = here('kexec', '-o', 'taken', '--force');
+    expect(run.stderr).toMatch(new RegExp(`^tsdump: io: ${reason}\n  at taken\n  hint: `));
+    expect(run.status).toBe(6);
+    expect(lstatSync(join(folder, 'taken')).ino).toBe(before);
+    expect(readdirSync(folder)).toEqual(['taken']);
+  });
+
+  test('an empty name is usage, 2', () => {
+    const run = here('kexec', '-o', '');
+    expect(run.stderr).toMatch(/^tsdump: usage: --output/);
+    expect(run.status).toBe(2);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test('a folder that does not exist is io, 6', () => {
     const run = here('kexec', '-o', 'no/such/file');
     expect(run.stderr).toMatch(/^tsdump: io: /);
@@ -106,6 +139,50 @@ describe('exit status and output file', () => {
     expect(document).toMatchObject({ schema: 'capture/1', data: null, complete: false });
     expect(run.status).toBe(6);
   });
+});
+
+/** Sends SIGINT as soon as `isTime`; the signal that ended the program. */
+async function interrupted(isTime: () => boolean): Promise<NodeJS.Signals | null> {
+  const words = [program, 'mkdump', '-o', 'out', '--force'];
+  const child = spawn(process.execPath, words, { cwd: folder, stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  while (child.exitCode === null && !isTime()) await setTimeout(2);
+  child.kill('SIGINT');
+  return (await ended)[1];
+}
+
+describe('SIGINT, 130 for a shell, leaves no temporary file', () => {
+  const parts = (): string[] => readdirSync(folder).filter((name) => name.endsWith('.part'));
+
+  test('before the file is written', async () => {
+    const start = Date.now();
+    expect(await interrupted(() => Date.now() - start > 500)).toBe('SIGINT');
+    expect(parts()).toEqual([]);
+  });
+
+  test('while it is written', async () => {
+    // The name is also there for an instant at the start, when it is tried.
+    const isWritten = (): boolean =>
+      parts().some(
+        (name) => (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0) > 0,
+      );
+    expect(await interrupted(isWritten)).toBe('SIGINT');
+    expect(parts()).toEqual([]);
+  });
+});
+
+test('a dump that was cut says so where it does not answer', () => {
+  here('mkdump', '-o', 'whole', '--level', '31');
+  const bytes = readFileSync(join(folder, 'whole'));
+  writeFileSync(join(folder, 'half'), bytes.subarray(0, bytes.length / 2));
+  const run = here('analyze', 'half', 'log');
+  expect(run.stderr).toMatch(/^tsdump: truncated: /);
+  expect(run.stderr).toMatch(/\n {2}hint: .*the file is cut/);
+  expect(run.status).toBe(4);
+  writeFileSync(join(folder, 'half'), bytes.subarray(0, bytes.length - 1));
+  const task = here('analyze', 'half', 'bt', '99999');
+  expect(task.stderr).toMatch(/^tsdump: absent: .*\n {2}hint: .*; the file is cut/);
+  expect(task.status).toBe(5);
 });
 
 test('--verbose lists every change before the instant; no colour where no terminal is', () => {

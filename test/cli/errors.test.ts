@@ -59,6 +59,11 @@ describe('inputs that are no dumps', () => {
     expect(run.status).toBe(4);
   });
 
+  test('a FIFO that nobody writes to is unsupported, 3, and no endless wait', () => {
+    execFileSync('mkfifo', [join(folder, 'fifo')]);
+    claim(inFolder('analyze', 'fifo', 'sys'), 3, 'unsupported');
+  });
+
   // Root may read everything.
   test.skipIf(process.getuid?.() === 0)('an unreadable file is io, 6', () => {
     const name = file('unreadable', 'x');
@@ -106,8 +111,20 @@ describe('command lines that make no sense', () => {
     expect(run.status).toBe(2);
   });
 
-  test('analyze without a file', () => {
-    const run = tsdump(['analyze']);
+  test.each([
+    [['help', 'captur'], "'captur' (did you mean capture?)"],
+    [['analyze', machine, 'help', 'pss'], "'pss' (did you mean ps?)"],
+    [['analyze', machine, 'help', 'xyzzy'], "'xyzzy'\n  hint: one of sys, log, ps,"],
+  ])('%j: help refuses what it does not know', (words, message) => {
+    const run = tsdump(words);
+    expect(run.stderr).toContain(`tsdump: usage: unknown command ${message}`);
+    expect(run.stderr).not.toContain('Usage: ');
+    expect(run.stdout).toBe('');
+    expect(run.status).toBe(2);
+  });
+
+  test.each([[['analyze']], [['analyze', '']]])('%j: analyze without a file', (words) => {
+    const run = tsdump(words);
     expect(run.stderr).toBe(
       'tsdump: usage: no dump file was named\n  hint: tsdump analyze FILE [command]\n',
     );
@@ -132,7 +149,7 @@ describe('what the dump does not have is absent, 5', () => {
     [['bt', '99999'], '"99999"'],
     [['ps', 'no-such'], '"no-such"'],
     [['sym', 'no_such_symbol'], 'symbol not found: no_such_symbol'],
-    [['mod', 'no-such'], '"no-such"'],
+    [['mod', 'no-such'], '"no-such" is loaded\n  hint: `mod` lists the modules'],
     [['sym', '-m', 'no-such'], '"no-such"'],
   ])('%j', (words, message) => {
     const run = tsdump(['analyze', machine, ...words]);

@@ -16,6 +16,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { fileSink } from '../../src/host/file-sink.ts';
 import { fileSource } from '../../src/host/file-source.ts';
 import { sha256 } from '../../src/host/sha256.ts';
+import { heedSignals } from '../../src/host/signals.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsdump-files-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -129,8 +130,25 @@ describe('fileSink', () => {
   test('a directory in the way is an io error', () => {
     const path = fresh();
     const sink = fileSink(path, { overwrite: true });
+    sink.write(0, new Uint8Array(10));
     mkdirSync(path);
     expect(() => sink.finish()).toThrow(expect.objectContaining({ code: 'io' }));
+    expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  test('no handler of signals stays behind', async () => {
+    const releasedOnesGo = async (): Promise<void> => {
+      await heedSignals();
+      await heedSignals();
+    };
+    await releasedOnesGo();
+    const sink = fileSink(fresh(), { overwrite: false });
+    expect(process.listenerCount('SIGTERM')).toBe(0);
+    sink.write(0, new Uint8Array(10));
+    expect(process.listenerCount('SIGTERM')).toBe(1);
+    sink.finish();
+    await releasedOnesGo();
+    expect(process.listenerCount('SIGTERM')).toBe(0);
   });
 });
 
