@@ -18,6 +18,9 @@ export function commandsComeFromPipe(): boolean {
   return stat.isFIFO() || stat.isFile();
 }
 
+/** How scripts written for crash end. */
+const leavingWords: ReadonlySet<string> = new Set(['exit', 'quit', 'q']);
+
 /**
  * Every command is tried; the exit status is the highest of all. Lines with # are comments. A pipe
  * without any command, as a job without a terminal may have it, is as good as none: an overview.
@@ -27,6 +30,7 @@ export async function answerPipe(session: Session): Promise<number> {
   for await (const line of createInterface({ input: process.stdin })) {
     const words = splitWords(line);
     if (words.length === 0) continue;
+    if (words.length === 1 && leavingWords.has(words[0]!)) return worst ?? exitStatus.done;
     worst = Math.max(worst ?? exitStatus.done, await answerLine(session, words));
   }
   return worst ?? overview(session);

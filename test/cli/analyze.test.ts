@@ -165,6 +165,12 @@ describe('commands from a pipe', () => {
     expect(run.stdout).toBe(analyze('mod').stdout + analyze('sym', 'linux_banner').stdout);
   });
 
+  test.each(['exit', 'quit', 'q'])('`%s` ends them, as in scripts for crash', (word) => {
+    const run = pipe(`mod\n${word}\nsys\n`);
+    expect(run.stdout).toBe(analyze('mod').stdout);
+    expect(run.status).toBe(0);
+  });
+
   test('with --json: one document a line', () => {
     const found = documents(pipe('mod\nps 1\n', '--json'));
     expect(found.map(({ schema }) => schema)).toEqual(['mod/1', 'ps/1']);
