@@ -167,6 +167,12 @@ export function struct<F extends Fields>(
   if (options.size !== undefined && options.size !== size) {
     throw new Error(`struct ${name} is ${size} bytes here, ${options.size} in its specification`);
   }
+  // Page descriptors are read by the ten thousand.
+  const plan = Object.entries(fields).map(([key, field]) => ({
+    key,
+    field,
+    offset: offsets.get(key)!,
+  }));
   const viewOf = (bytes: Uint8Array): DataView =>
     new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
@@ -177,8 +183,8 @@ export function struct<F extends Fields>(
     read(bytes, at = 0) {
       const view = viewOf(bytes);
       const values: Record<string, unknown> = {};
-      for (const [key, field] of Object.entries(fields)) {
-        values[key] = field.read(view, at + offsets.get(key)!, littleEndian);
+      for (const { key, field, offset } of plan) {
+        values[key] = field.read(view, at + offset, littleEndian);
       }
       return values as Values<F>;
     },

@@ -1,17 +1,15 @@
-/** All codecs by name. Only zstd has to be loaded before use. */
+/** All codecs by name. Those that are WebAssembly are loaded before their first use. */
 
 import { DumpError } from '../bytes/errors.ts';
 import { lzo } from './lzo.ts';
 import { none } from './none.ts';
 import { rle } from './rle.ts';
-import { createSnappy } from './snappy.ts';
 import type { Codec, Codecs, CompressionName, Zlib } from './types.ts';
 import { createZlib } from './zlib.ts';
-import { loadZstd } from './zstd.ts';
 
 export function createCodecs(zlib: Zlib): Codecs {
   const ready = new Map<CompressionName, Codec>();
-  for (const codec of [none, rle, createZlib(zlib), lzo, createSnappy()]) {
+  for (const codec of [none, rle, createZlib(zlib), lzo]) {
     ready.set(codec.name, codec);
   }
   return {
@@ -23,7 +21,9 @@ export function createCodecs(zlib: Zlib): Codecs {
       });
     },
     async prepare(name) {
-      if (name === 'zstd') ready.set(name, await loadZstd());
+      if (ready.has(name)) return;
+      if (name === 'snappy') ready.set(name, (await import('./snappy.ts')).createSnappy());
+      if (name === 'zstd') ready.set(name, await (await import('./zstd.ts')).loadZstd());
     },
   };
 }

@@ -17,6 +17,7 @@ import { expectEqual, imageOf, type PageToHold, pageArbitrary } from '../support
 
 const codecs = createCodecs(nodeZlib);
 await codecs.prepare('zstd');
+await codecs.prepare('snappy');
 
 const vmcoreinfo = 'OSRELEASE=6.1.0-test\nNUMBER(phys_base)=-4096\nKERNELOFFSET=1000000\n';
 const registers = [3n, 5n].map((seed) =>

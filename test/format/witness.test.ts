@@ -31,6 +31,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tsdump-witness-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const codecs = createCodecs(nodeZlib);
 await codecs.prepare('zstd');
+await codecs.prepare('snappy');
 
 const python = findProgram('python3');
 const makedumpfile = findProgram('makedumpfile');

@@ -32,6 +32,7 @@ export function recipesOf(file: string): Recipe[] {
 export async function preparedCodecs(): Promise<Codecs> {
   const codecs = createCodecs(nodeZlib);
   await codecs.prepare('zstd');
+  await codecs.prepare('snappy');
   return codecs;
 }
 

@@ -14,6 +14,7 @@ import { expectEqual, pageArbitrary } from '../support/pages.ts';
 
 const codecs = createCodecs(nodeZlib);
 await codecs.prepare('zstd');
+await codecs.prepare('snappy');
 const packers = compressionNames.filter((name) => name !== 'none');
 
 function unpack(name: CompressionName, packed: Uint8Array, size = 4096): Uint8Array {
