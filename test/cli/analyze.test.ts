@@ -189,6 +189,11 @@ describe('commands from a pipe', () => {
     expect(run.status).toBe(5);
   });
 
+  test('--strict of the session holds for each line, and only a partial answer ends with 5', () => {
+    expect(pipe('sym schedule nothing_like_it\n', '--strict', '--quiet').status).toBe(5);
+    expect(pipe('mod\n', '--strict', '--quiet').status).toBe(0);
+  });
+
   test('a line that fails does not stop the next, and decides the exit status', () => {
     const run = pipe('ps no-such-task\nmod\n');
     expect(run.stdout).toBe(analyze('mod').stdout);

@@ -39,3 +39,11 @@ describe.each(recipeFiles)('%s', (file) => {
     await expect(sections.join('\n')).toMatchFileSnapshot(path);
   });
 });
+
+test('a page whose descriptor has offset 0 is given out as missing, whatever else that says', async () => {
+  const text = 'kdump pages=64 status=9\npage 1 fill=0x41\npage 2 fill=0x42 lost=1\n';
+  const file = fileOf({ name: 'lost', text }, codecs);
+  const dump = await openDump(memorySource('recipe', file), { codecs });
+  expect(dump.readPage(2)).toMatchObject({ state: 'missing', bytes: undefined });
+  expect(dump.readPage(1).state).toBe('stored');
+});

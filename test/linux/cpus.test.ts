@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DumpError } from '../../src/bytes/errors.ts';
 import { Prstatus, prstatusNote } from '../../src/dump/notes.ts';
 import type { CpuState, Dump, Registers } from '../../src/dump/types.ts';
 import { cpuContexts } from '../../src/linux/cpus.ts';
@@ -48,6 +49,29 @@ describe('registers of a CPU', () => {
     }
   });
 
+  test('of user mode are known by the GS base that the kernel put aside, not by their own', () => {
+    const [zero, one] = live as [CpuState, CpuState];
+    const control = { ...one.control!, kernelGsBase: kernel.perCpuOffset(1) };
+    const gs_base = zero.registers.gs_base;
+    const registers = { ...one.registers, cs: 0x33n, rip: 0x401000n, rsp: 0x7ff000n, gs_base };
+    const [first, second] = contextsWith({ ...one, control, registers });
+    expect(first!.registers).toBeUndefined();
+    expect(second!.evidence).toBe('gs_base is the per-CPU area of CPU 1');
+  });
+
+  test('go where the stronger evidence points, whichever stands first in the file', () => {
+    const [zero, one] = live as [CpuState, CpuState];
+    const { rsp } = one.registers;
+    const onSameStack = { ...zero, registers: { ...zero.registers, gs_base: 0n, rsp } };
+    const [first, second] = contextsWith(onSameStack, one);
+    expect(second!.registers).toEqual(one.registers);
+    expect(first!.evidence).toMatch(/nothing confirms it/);
+  });
+
+  test('that QEMU wrote twice are taken from the note that knows more', () => {
+    expect(cpuContexts(kernel).map(({ source }) => source)).toEqual(['QEMU', 'QEMU']);
+  });
+
   test('are known by the stack that they are on, where a missing CPU shifts the notes', () => {
     // CPU 0 did not stop: what is first in the file is CPU 1's.
     const [first, second] = contextsWith(noted(0, live[1]!.registers));
@@ -76,6 +100,9 @@ describe('registers of a CPU', () => {
     expect(byFrame.evidence).toBe('the task that CPU 1 runs entered the kernel with these');
     const byPid = contextsWith(noted(0, { ...user, rip: 0x401000n }, task.pid))[1]!;
     expect(byPid.evidence).toMatch(/runs the process \d+ that the note names/);
+    const inKernel = { ...user, cs: 0x10n, rip: live[1]!.registers.rip };
+    const byNumber = contextsWith(noted(0, inKernel, task.pid))[0]!;
+    expect(byNumber.evidence).toMatch(/nothing confirms it/);
   });
 
   test('that nothing confirms are taken in order, and that is said', () => {
@@ -207,6 +234,7 @@ describe('stacks', () => {
     for (const [index, { end }] of sorted.slice(0, -1).entries()) {
       expect(end <= sorted[index + 1]!.start).toBe(true);
     }
+    for (const { end } of all) expect(end % 4096n).toBe(0n);
     const sizes = table.ofCpu(0).map(({ name, start, end }) => [name, Number(end - start)]);
     expect(Object.fromEntries(sizes)).toMatchObject({
       'IRQ stack': 16384,
@@ -216,6 +244,21 @@ describe('stacks', () => {
       'MCE exception stack': 8192,
       'ENTRY stack': 4096,
     });
+  });
+
+  test('of exceptions begin right above a page that is not mapped, and are mapped to their end', () => {
+    const table = new StackTable(kernel);
+    const stacks = kernel.cpus.flatMap((cpu) => [...table.ofCpu(cpu)]);
+    // Those for #VC are mapped under SEV-ES only.
+    const exceptions = stacks.filter(
+      ({ kind, name }) => kind === 'exception' && !name.startsWith('VC'),
+    );
+    expect(exceptions).toHaveLength(4 * kernel.cpus.length);
+    for (const { start, end } of exceptions) {
+      expect(() => kernel.memory.translate(start - 1n)).toThrow(DumpError);
+      for (let at = start; at < end; at += 4096n) kernel.memory.translate(at);
+      expect(() => kernel.memory.translate(end)).toThrow(DumpError);
+    }
   });
 });
 

@@ -54,6 +54,7 @@ const sizeBits = 9;
 const firstId = (1n << 62n) - 3n;
 const idMask = (1n << 62n) - 1n;
 
+const committed = 1n;
 const finalized = 2n;
 const reserved = 0n;
 
@@ -235,12 +236,28 @@ describe('the printk ring buffer', () => {
     ]);
   });
 
+  test('a record that its writer may still continue is a record like a final one', () => {
+    const ring = new RingWriter().add({ text: 'done' }).add({ text: 'open', state: committed });
+    const log = readLog(ring.kernel());
+    expect(texts(log.records)).toEqual(['done', 'open']);
+    expect(log.complete).toBe(true);
+  });
+
   test('text that newer text overwrote is missing, not somebody else’s', () => {
     const ring = new RingWriter().add({ text: 'old' }).add({ text: 'new' });
     ring.u64(dataAt, 0x1234n);
     const log = readLog(ring.kernel());
     expect(texts(log.records)).toEqual(['new']);
     expect(log.missing).toMatchObject([{ what: 'records without text', count: 1 }]);
+  });
+
+  test('a slot that holds another record is counted, not shown in the place of the first', () => {
+    const ring = new RingWriter().add({ text: 'old' }).add({ text: 'new' });
+    const slot = firstId & BigInt(2 ** countBits - 1);
+    ring.u64(descsAt + slot * 24n, (finalized << 62n) | 5n);
+    const log = readLog(ring.kernel());
+    expect(texts(log.records)).toEqual(['new']);
+    expect(log.missing).toMatchObject([{ what: 'overwritten records', count: 1 }]);
   });
 
   test('a page that is not in the dump hides its records and no others', () => {

@@ -344,6 +344,46 @@ describe('the unwinder', () => {
       .words(sp + 0x40n, at('last'));
     expect(machine.unwind({ values: { r10: sp + 0x48n } }).end).toBe('kernel');
     expect(machine.unwind().problem).toMatch(/inner needs r10, which is not saved/);
+    const called = new Machine()
+      .orc('inner', {})
+      .orc('middle', { spRegister: OrcRegister.r10 })
+      .words(sp, at('middle'));
+    const found = called.unwind({ values: { r10: sp + 0x48n } });
+    expect(found.problem).toMatch(/middle needs r10, which is not saved/);
+  });
+
+  test('an interrupt frame keeps the registers that were saved before it', () => {
+    const machine = new Machine()
+      .orc('inner', { type: 'regs', spOffset: 0, signal: true })
+      .orc('middle', { type: 'partial', spOffset: 0, signal: true })
+      .orc('outer', { spRegister: OrcRegister.r10 })
+      .orc('last', { type: 'end' })
+      .words(sp, ...savedRegisters({ rip: at('middle'), rsp: sp + 0x100n, r10: sp + 0x200n }))
+      .words(sp + 0x100n, at('outer'), 0x10n, 0n, sp + 0x180n, 0x18n)
+      .words(sp + 0x1f8n, at('last'));
+    expect(machine.unwind()).toMatchObject({ end: 'kernel', problem: undefined });
+  });
+
+  test('saved registers of zeros are the end: the thread never was in user mode', () => {
+    const machine = new Machine()
+      .orc('inner', { type: 'regs', spOffset: 0, signal: true })
+      .words(sp, ...savedRegisters({ cs: 0n }));
+    const found = machine.unwind();
+    expect(found).toMatchObject({ end: 'kernel', problem: undefined });
+    expect(found.frames).toHaveLength(1);
+  });
+
+  test('a call as the last instruction of a function belongs to it, not to the next', () => {
+    // What was entered by a fault is looked up itself; whoever called it, one byte before.
+    const undefinedThere = new Machine()
+      .orc('inner', { type: 'undefined' })
+      .orc('entry', { type: 'end' })
+      .call(at('last', 0n), at('inner', 0n))
+      .words(sp, at('last', 0n));
+    expect(undefinedThere.unwind()).toMatchObject({ end: 'kernel', problem: undefined });
+    const noCode = new Machine().orc('entry', { type: 'end' }).words(sp, at('last', 0n));
+    noCode.memory.write(at('last', 0n) - 2n, Uint8Array.of(0xff, 0xd0));
+    expect(noCode.unwind({ ip: 0n })).toMatchObject({ end: 'kernel', problem: undefined });
   });
 
   test('a stack pointer that goes down is not followed', () => {
@@ -355,13 +395,18 @@ describe('the unwinder', () => {
     expect(found.frames).toHaveLength(2);
   });
 
-  test('a stack that was left is not entered again', () => {
+  test.each([
+    [taskStack, nmiStack],
+    [irqStack, taskStack],
+    [nmiStack, irqStack],
+  ])('$name that was left is not entered again', (left, other) => {
+    const from = left.start + 0x100n;
     const machine = new Machine()
       .orc('inner', { type: 'regs', spOffset: 0, signal: true })
-      .words(sp, ...savedRegisters({ rip: at('inner'), rsp: nmiStack.start }))
-      .words(nmiStack.start, ...savedRegisters({ rip: at('inner'), rsp: sp }));
-    const found = machine.unwind();
-    expect(found.problem).toMatch(/task stack is entered for the second time/);
+      .words(from, ...savedRegisters({ rip: at('inner'), rsp: other.start }))
+      .words(other.start, ...savedRegisters({ rip: at('inner'), rsp: from }));
+    const found = machine.unwind({ sp: from });
+    expect(found.problem).toContain(`the ${left.name} is entered for the second time`);
     expect(found.frames.filter(({ reliable }) => reliable)).toHaveLength(3);
   });
 
@@ -376,6 +421,8 @@ describe('the unwinder', () => {
     const found = machine.unwind({ sp: regs });
     expect(found).toMatchObject({ end: 'kernel', problem: undefined });
     expect(found.frames[1]).toMatchObject({ ip: at('middle'), note: /below the task stack/ });
+    machine.words(regs, ...savedRegisters({ rip: at('middle'), rsp: taskStack.start - 0x1008n }));
+    expect(machine.unwind({ sp: regs }).frames[1]).toMatchObject({ stack: undefined });
   });
 
   test('a call through a null pointer: its caller is at the top of the stack', () => {
@@ -431,6 +478,21 @@ describe('the unwinder', () => {
       [at('outer', 0x20n), false],
       [at('last'), false],
     ]);
+  });
+
+  test.each([
+    [irqStack, 8n],
+    [nmiStack, 16n],
+  ])('$name: guesses go on where it says at its top what it interrupted', (stack, fromEnd) => {
+    const machine = new Machine()
+      .orc('inner', { type: 'undefined' })
+      .orc('last', { type: 'end' })
+      .call(at('last', 0x20n), at('entry', 0n))
+      .words(stack.end - fromEnd, sp)
+      .words(sp, at('last', 0x20n));
+    const found = machine.unwind({ sp: stack.start + 0x100n });
+    expect(found.end).toBe('kernel');
+    expect(found.frames[1]).toMatchObject({ ip: at('last', 0x20n), slot: sp, reliable: false });
   });
 
   test('a lost stack pointer: whoever called the function is looked for on the task stack', () => {

@@ -135,6 +135,22 @@ test('a snapshot equals the memory at its instant, whatever is written afterward
   );
 });
 
+test('a snapshot keeps what a page was: holes filled and RAM added later are not in it', () => {
+  const memory = machineMemory(smallImage());
+  const snapshot = new Snapshot(memory);
+  const runs = [...snapshot.runs()];
+  memory.write(4096n, Uint8Array.of(1));
+  memory.write(2n * 4096n, new Uint8Array(4096).fill(9));
+  memory.addRam(2);
+  for (const each of [snapshot, new Snapshot(memory, snapshot.save())]) {
+    expect(each.endPfn).toBe(6);
+    expect([...states.keys()].map((pfn) => each.state(pfn))).toEqual(states);
+    expect(each.readPage(2)).toMatchObject({ state: 'excluded', bytes: undefined });
+    expect(each.state(6)).toBe('missing');
+    expect([...each.runs()]).toEqual(runs);
+  }
+});
+
 function contents(image: MemoryImage): number[] {
   const sums: number[] = [];
   for (let pfn = 0; pfn < image.endPfn; pfn++) {

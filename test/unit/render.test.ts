@@ -12,8 +12,9 @@ import { splitWords } from '../../src/cli/pipe.ts';
 import { createProgram, takeFile } from '../../src/cli/program.ts';
 import { suggestion } from '../../src/cli/suggest.ts';
 import { completenessLines } from '../../src/render/completeness.ts';
-import { answerEnvelope, failureEnvelope } from '../../src/render/envelope.ts';
+import { answerEnvelope, captureEnvelope, failureEnvelope } from '../../src/render/envelope.ts';
 import { errorJson, errorLines } from '../../src/render/errors.ts';
+import type { CaptureReport } from '../../src/trial/report.ts';
 import { verdictClasses } from '../../src/trial/verdict-classes.ts';
 
 const error = new DumpError('corrupt', 'page descriptor 8123 says 70112 bytes', {
@@ -98,6 +99,18 @@ describe('completeness', () => {
     const failure = failureEnvelope(origin, error);
     expect(failure).toMatchObject({ complete: false, data: null });
     expect(failure.errors).toEqual([errorJson(error)]);
+  });
+
+  test.each(verdictClasses)('a capture whose verdict is %s is complete only if that is', (each) => {
+    const verdict = { class: each, reasons: ['one', 'two'] };
+    const report = { verdict, ownWrites: [] } as unknown as CaptureReport;
+    const isComplete = each === 'complete';
+    const why = `${each}: one; two`;
+    expect(captureEnvelope(origin, report, 'out')).toMatchObject({
+      complete: isComplete,
+      missing: isComplete ? [] : [{ what: 'dump', count: null, why }],
+      data: { output: 'out' },
+    });
   });
 });
 
