@@ -38,9 +38,10 @@ export class AddressSpace {
     let done = 0;
     while (done < length) {
       const at = start + BigInt(done);
-      const piece = Math.min(smallPage - Number(at & 0xfffn), length - done);
-      bytes.set(this.#readInPage(at, piece), done);
-      done += piece;
+      const { physical, left } = this.#locate(at);
+      const piece = bytes.subarray(done, done + Math.min(left, length - done));
+      this.#naming(at, physical, () => this.physical.readInto(physical, piece));
+      done += piece.length;
     }
     return bytes;
   }
@@ -85,21 +86,40 @@ export class AddressSpace {
 
   #readInPage(address: bigint, length: number): Uint8Array {
     if (length === 0) return new Uint8Array(0);
-    const physical = this.#toPhysical(address);
-    return within('', { virtual: address }, () => this.physical.read(physical, length));
+    const { physical } = this.#locate(address);
+    return this.#naming(address, physical, () => this.physical.read(physical, length));
   }
 
-  #toPhysical(address: bigint): bigint {
-    const small = this.#small.get(address >> 12n);
-    if (small !== undefined) return small + (address & 0xfffn);
-    const large = this.#large.get(address >> 21n);
-    if (large !== undefined) return large + (address & 0x1fffffn);
-    const found = walk(this.physical, this.root, address);
-    if (found.pageSize >= largePage) {
-      this.#large.set(address >> 21n, found.physical - (address & 0x1fffffn));
-    } else {
-      this.#small.set(address >> 12n, found.physical - (address & 0xfffn));
+  /** An error of the physical read at `physical` gets the virtual address of its page. */
+  #naming<T>(virtual: bigint, physical: bigint, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      const distance = (error.where.physical ?? physical) - physical;
+      return within('', { virtual: virtual + distance }, () => {
+        throw error;
+      });
     }
-    return found.physical;
+  }
+
+  /** Where `address` lies, and how many bytes of its mapping follow. */
+  #locate(address: bigint): { physical: bigint; left: number } {
+    const inSmall = address & 0xfffn;
+    const inLarge = address & 0x1fffffn;
+    const small = this.#small.get(address >> 12n);
+    if (small !== undefined)
+      return { physical: small + inSmall, left: smallPage - Number(inSmall) };
+    let large = this.#large.get(address >> 21n);
+    if (large === undefined) {
+      const found = walk(this.physical, this.root, address);
+      if (found.pageSize < largePage) {
+        this.#small.set(address >> 12n, found.physical - inSmall);
+        return { physical: found.physical, left: smallPage - Number(inSmall) };
+      }
+      large = found.physical - inLarge;
+      this.#large.set(address >> 21n, large);
+    }
+    return { physical: large + inLarge, left: largePage - Number(inLarge) };
   }
 }

@@ -26,16 +26,23 @@ export class PhysicalMemory {
     const start = Number(address % BigInt(this.#pageSize));
     if (start + length <= this.#pageSize) return this.#slice(pfn, start, start + length, address);
     const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
+    this.readInto(address, bytes);
+    return bytes;
+  }
+
+  /** Fills `bytes` from `address` on. An error names the page and where it begins to matter. */
+  readInto(address: bigint, bytes: Uint8Array): void {
+    const pfn = Number(address / BigInt(this.#pageSize));
+    const start = Number(address % BigInt(this.#pageSize));
+    for (let done = 0; done < bytes.length; ) {
       const at = start + done;
       const inPage = at % this.#pageSize;
-      const end = Math.min(this.#pageSize, inPage + length - done);
-      const piece = this.#slice(pfn + Math.floor(at / this.#pageSize), inPage, end, address);
+      const end = Math.min(this.#pageSize, inPage + bytes.length - done);
+      const page = pfn + Math.floor(at / this.#pageSize);
+      const piece = this.#slice(page, inPage, end, address + BigInt(done));
       bytes.set(piece, done);
       done += piece.length;
     }
-    return bytes;
   }
 
   u64(address: bigint): bigint {

@@ -158,6 +158,25 @@ describe('address spaces', () => {
     }
   });
 
+  test('a read through a large page names the small page that is missing', () => {
+    const memory = new HandMadeMemory();
+    const root = memory.newTable();
+    memory.map(root, 4, 0x40_0000n, 0x80_0000n, 2 * 1024 * 1024);
+    for (const page of [0x80_0000n, 0x80_1000n, 0x80_2000n])
+      memory.write(page, new Uint8Array(4096));
+    memory.write(0x80_1ffen, Uint8Array.of(7, 8));
+    memory.write(0x80_2000n, Uint8Array.of(9));
+    expect([...space(memory, root, 4).read(0x40_1ffen, 3)]).toEqual([7, 8, 9]);
+    memory.states.set(0x802, 'excluded');
+    try {
+      space(memory, root, 4).read(0x40_0800n, 12_000);
+      expect.unreachable();
+    } catch (error) {
+      const where = { virtual: 0x40_2000n, physical: 0x80_2000n, pfn: 0x802 };
+      expect(error).toMatchObject({ code: 'excluded', where });
+    }
+  });
+
   test('text ends at its NUL although the next page is not there', () => {
     const memory = new HandMadeMemory();
     const root = memory.newTable();
