@@ -14,7 +14,7 @@ import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';
 import { freeName, oneOf, parseCompression, parseLevel } from './capture-options.ts';
 import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
-import type { CaptureOptions, Settings } from './program.ts';
+import type { CaptureFlags, Settings } from './program.ts';
 import { packageVersion } from './version.ts';
 import { defaultMachine, openFile, world } from './world.ts';
 
@@ -22,7 +22,7 @@ type Choice = Pick<CaptureRequest, 'method' | 'level' | 'compression'>;
 
 /** The result is the exit status. Throws DumpErrors. */
 export async function captureDump(
-  options: CaptureOptions,
+  options: CaptureFlags,
   settings: Settings,
   io: Io,
 ): Promise<number> {

@@ -11,7 +11,7 @@ import { sayFailure } from './failure.ts';
 import { endOnFailingOutput, type Io, processIo } from './io.ts';
 import {
   type AnalyzeRequest,
-  type CaptureOptions,
+  type CaptureFlags,
   createProgram,
   type Settings,
   takeFile,
@@ -95,7 +95,7 @@ async function analyze(
   return withSession(file, 'sys/1', settings, io, answer);
 }
 
-async function capture(options: CaptureOptions, settings: Settings, io: Io): Promise<number> {
+async function capture(options: CaptureFlags, settings: Settings, io: Io): Promise<number> {
   const { captureDump } = await import('./capture.ts');
   try {
     return await captureDump(options, settings, io);

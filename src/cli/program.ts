@@ -25,7 +25,7 @@ export interface AnalyzeRequest {
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
 }
 
-export interface CaptureOptions {
+export interface CaptureFlags {
   readonly method: string;
   readonly machine?: string;
   readonly output?: string;
@@ -42,7 +42,7 @@ export interface Handlers {
   err(text: string): void;
   welcome(): void | Promise<void>;
   analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
-  capture(options: CaptureOptions, settings: Settings): void | Promise<void>;
+  capture(options: CaptureFlags, settings: Settings): void | Promise<void>;
 }
 
 type Example = readonly [words: string, meaning: string];
@@ -179,7 +179,7 @@ function addCapture(program: Command, handlers: Handlers, settings: () => Settin
         'machine that comes with tsdump and the method mkdump.',
     )
     .option('--method <name>', 'mkdump (ends in LKCD) or kexec (ends in KDUMP)', 'mkdump');
-  addCaptureOptions(door).action(async () => handlers.capture(door.opts(), settings()));
+  addCaptureFlags(door).action(async () => handlers.capture(door.opts(), settings()));
   addExamples(door, [
     ['tsdump capture', 'the default machine, by mkdump'],
     ['tsdump capture --method kexec -o new.kdump', 'the same crash, by a second kernel'],
@@ -192,7 +192,7 @@ function addCapture(program: Command, handlers: Handlers, settings: () => Settin
   ] as const;
   for (const [method, summary] of methods) {
     const node = program.command(method).summary(summary).description(sentence(summary));
-    addCaptureOptions(node).action(async () =>
+    addCaptureFlags(node).action(async () =>
       handlers.capture({ ...node.opts(), method }, settings()),
     );
     addExamples(node, [
@@ -202,7 +202,7 @@ function addCapture(program: Command, handlers: Handlers, settings: () => Settin
   }
 }
 
-function addCaptureOptions(command: Command): Command {
+function addCaptureFlags(command: Command): Command {
   return command
     .option('--machine <vmcore>', 'the dump to bring back to life (default: the one in fixtures)')
     .option('-o, --output <file>', 'where the dump goes (default: METHOD.FORMAT, or METHOD-2 ...)')

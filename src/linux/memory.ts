@@ -2,10 +2,9 @@
 
 import { DumpError, within } from '../bytes/errors.ts';
 import { cstring } from '../bytes/text.ts';
-import { type PageTableRoot, type Translation, walk } from './paging.ts';
+import { basePageSize, type PageTableRoot, type Translation, walk } from './paging.ts';
 import type { PhysicalMemory } from './physical.ts';
 
-const smallPage = 4096;
 const largePage = 2 * 1024 * 1024;
 /** A read of kernel memory that asks for more than this follows a wild length. */
 const maxRead = 256 * 1024 * 1024;
@@ -33,7 +32,7 @@ export class AddressSpace {
       throw new DumpError('corrupt', `a length of ${length} bytes`, { where: { virtual: start } });
     }
     const inPage = Number(start & 0xfffn);
-    if (inPage + length <= smallPage) return this.#readInPage(start, length);
+    if (inPage + length <= basePageSize) return this.#readInPage(start, length);
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
@@ -78,7 +77,7 @@ export class AddressSpace {
 
   /** Text up to NUL or `maxLength` bytes. The page after the NUL need not be there. */
   cstring(address: bigint, maxLength: number): string {
-    const inPage = smallPage - Number(BigInt.asUintN(64, address) & 0xfffn);
+    const inPage = basePageSize - Number(BigInt.asUintN(64, address) & 0xfffn);
     const head = this.read(address, Math.min(inPage, maxLength));
     if (head.includes(0) || maxLength <= inPage) return cstring(head);
     return cstring(this.read(address, maxLength));
@@ -109,13 +108,13 @@ export class AddressSpace {
     const inLarge = address & 0x1fffffn;
     const small = this.#small.get(address >> 12n);
     if (small !== undefined)
-      return { physical: small + inSmall, left: smallPage - Number(inSmall) };
+      return { physical: small + inSmall, left: basePageSize - Number(inSmall) };
     let large = this.#large.get(address >> 21n);
     if (large === undefined) {
       const found = walk(this.physical, this.root, address);
       if (found.pageSize < largePage) {
         this.#small.set(address >> 12n, found.physical - inSmall);
-        return { physical: found.physical, left: smallPage - Number(inSmall) };
+        return { physical: found.physical, left: basePageSize - Number(inSmall) };
       }
       large = found.physical - inLarge;
       this.#large.set(address >> 21n, large);

@@ -6,6 +6,9 @@
 import { DumpError, within } from '../bytes/errors.ts';
 import type { PhysicalMemory } from './physical.ts';
 
+/** The smallest page of x86-64, bytes. */
+export const basePageSize = 4096;
+
 export interface PageTableRoot {
   /** Physical address of the top table. */
   readonly physical: bigint;

@@ -4,6 +4,7 @@ import { DumpError } from '../bytes/errors.ts';
 import { cstring } from '../bytes/text.ts';
 import type { AddressSpace } from './memory.ts';
 import { hasMember, type KernelObject, memberAddress, type ObjectMemory } from './objects.ts';
+import { basePageSize } from './paging.ts';
 
 /** What these functions need of the kernel; `KernelCore` is one. */
 export interface ProcessKernel extends ObjectMemory {
@@ -19,7 +20,6 @@ export interface MemoryUse {
   readonly residentBytes: number;
 }
 
-const pageSize = 4096;
 /** MAX_ARG_STRINGS and more: an argument area is a part of the stack. */
 const maxArgumentBytes = 8 * 1024 * 1024;
 
@@ -42,8 +42,8 @@ export function memoryUse(
     if (count > 0n) pages += count;
   }
   return {
-    virtualBytes: Number(mm.total_vm) * pageSize,
-    residentBytes: Number(pages) * pageSize,
+    virtualBytes: Number(mm.total_vm) * basePageSize,
+    residentBytes: Number(pages) * basePageSize,
   };
 }
 

@@ -9,7 +9,7 @@ import { assert, DumpError } from '../bytes/errors.ts';
 import { encodeUtf8 } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { PageLayout } from '../linux/pages.ts';
-import type { PageTableRoot } from '../linux/paging.ts';
+import { basePageSize, type PageTableRoot } from '../linux/paging.ts';
 import {
   elfcoreBytes,
   parameterBytes,
@@ -36,7 +36,6 @@ export interface PlacedImage {
   readonly digest: DigestTable;
 }
 
-const pageSize = 4096;
 const programSize = 16 * 1024;
 /** IND_DONE, include/linux/kexec.h: all that the entry list of a crash image holds. */
 const entryDone = 4n;
@@ -139,7 +138,7 @@ export function controlPagesAt(
 ): ControlPages {
   return kernel.types.hasMember('struct kimage', topTableMember)
     ? { topTable: topTable(topTableMember), code: first }
-    : { topTable: first, code: first + pageSize };
+    : { topTable: first, code: first + basePageSize };
 }
 
 function takeControlPages(
@@ -150,16 +149,16 @@ function takeControlPages(
 ): ControlPages {
   const first =
     before === undefined
-      ? pages.take(2 * pageSize, 2 * pageSize)
-      : Number((before.controlPage - layout.vmemmap) / BigInt(layout.size)) * pageSize;
+      ? pages.take(2 * basePageSize, 2 * basePageSize)
+      : Number((before.controlPage - layout.vmemmap) / BigInt(layout.size)) * basePageSize;
   const control = controlPagesAt(machine.kernel, first, () =>
     before === undefined
-      ? first + pageSize
+      ? first + basePageSize
       : Number(machine.virtual.translate(before.topTable).physical),
   );
   if (before !== undefined) {
-    pages.keep(control.topTable, pageSize);
-    pages.keep(control.code, pageSize);
+    pages.keep(control.topTable, basePageSize);
+    pages.keep(control.code, basePageSize);
   }
   return control;
 }
@@ -174,9 +173,9 @@ function placeVmcoreinfo(
   const text = encodeUtf8(vmcoreinfo.source.replace(/CRASHTIME=.*\n?/, '').replace(/\n*$/, '\n'));
   const known = before?.vmcoreinfoCopy ?? 0n;
   const physical =
-    known === 0n ? pages.take(pageSize) : Number(machine.virtual.translate(known).physical);
-  if (known !== 0n) pages.keep(physical, pageSize);
-  machine.memory.write(BigInt(physical), text.subarray(0, pageSize));
+    known === 0n ? pages.take(basePageSize) : Number(machine.virtual.translate(known).physical);
+  if (known !== 0n) pages.keep(physical, basePageSize);
+  machine.memory.write(BigInt(physical), text.subarray(0, basePageSize));
   // The kernel maps that page anew; ours is reached through the direct map.
   const copy = known === 0n ? machine.kernel.toVirtual(BigInt(physical)) : known;
   const safe = symbols.inKernel('vmcoreinfo_data_safecopy');
@@ -221,7 +220,7 @@ function writeKimage(machine: Machine, layout: PageLayout, kimage: Kimage): void
   set('start', BigInt(segments.at(-1)!.start + purgatoryEntry));
   const { topTable, code } = control;
   const first = types.hasMember('struct kimage', topTableMember) ? code : topTable;
-  set('control_code_page', pageAddress(layout, first / pageSize));
+  set('control_code_page', pageAddress(layout, first / basePageSize));
   set(topTableMember, machine.kernel.toVirtual(BigInt(topTable)));
   set('vmcoreinfo_data_copy', copy);
   set('nr_segments', BigInt(segments.length));
@@ -258,7 +257,7 @@ function mapForTheJump(
   });
   const relocate = kernel.symbol('relocate_kernel').address & ~0xfffn;
   forTransition.map(relocate, BigInt(control.code), smallPage);
-  const identity = new PageTables(memory, root, () => BigInt(pages.take(pageSize)));
+  const identity = new PageTables(memory, root, () => BigInt(pages.take(basePageSize)));
   for (const range of [...machine.ram, pages.region]) {
     const first = BigInt(range.start) & ~(largePage - 1n);
     for (let at = first; at < BigInt(range.end); at += largePage) identity.map(at, at, largePage);

@@ -1,11 +1,10 @@
 /** Handing out the pages of a reserved region, cleared, around those that lie where they lie. */
 
 import { assert } from '../bytes/errors.ts';
+import { basePageSize } from '../linux/paging.ts';
 import type { MachineMemory } from './memory.ts';
 import type { Segment } from './purgatory.ts';
 import type { PhysicalRange } from './ram.ts';
-
-const pageSize = 4096;
 
 export class RegionPages {
   readonly region: PhysicalRange;
@@ -26,8 +25,8 @@ export class RegionPages {
   }
 
   /** Cleared pages in one piece, at a multiple of `align` bytes; their physical address. */
-  take(size: number, align = pageSize): number {
-    const length = Math.ceil(size / pageSize) * pageSize;
+  take(size: number, align = basePageSize): number {
+    const length = Math.ceil(size / basePageSize) * basePageSize;
     let start = Math.ceil(this.#next / align) * align;
     for (;;) {
       const hit = this.#kept.find((range) => range.start < start + length && range.end > start);
@@ -44,6 +43,6 @@ export class RegionPages {
   fill(bytes: Uint8Array): Segment {
     const start = this.take(bytes.length);
     this.#memory.write(BigInt(start), bytes);
-    return { start, size: Math.ceil(bytes.length / pageSize) * pageSize };
+    return { start, size: Math.ceil(bytes.length / basePageSize) * basePageSize };
   }
 }

@@ -8,6 +8,7 @@ import { NewUtsname } from '../../dump/utsname.ts';
 import { kernelPageTables } from '../../linux/core.ts';
 import { AddressSpace } from '../../linux/memory.ts';
 import { pageLayout } from '../../linux/pages.ts';
+import { basePageSize } from '../../linux/paging.ts';
 import { PhysicalMemory } from '../../linux/physical.ts';
 import { Vmcoreinfo } from '../../linux/vmcoreinfo.ts';
 import { captureMemory } from '../../machine/crash-kernel.ts';
@@ -16,18 +17,17 @@ import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { SelectedImage, selectPages } from '../filter.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
+import { reboot, resetDisk } from '../second-kernel.ts';
 import { finalName, incompleteName, type KexecState } from './state.ts';
 
 export const bootStages: readonly Stage<KexecState>[] = [
   { name: 'boot of the capture kernel', run: boot },
-  { name: 'device reset', run: resetDevices },
+  { name: 'device reset', run: resetDisk },
   { name: '/proc/vmcore', run: openVmcore },
   { name: 'filter, compress, write', run: writeDump },
   { name: 'rename', run: rename },
   { name: 'reboot', run: reboot },
 ];
-
-const pageSize = 4096;
 
 /** It has the reserved region and nothing else. */
 function boot(machine: Machine, state: KexecState): StageResult {
@@ -42,18 +42,12 @@ function boot(machine: Machine, state: KexecState): StageResult {
   return failed(cause, 'crashkernel region');
 }
 
-/** `reset_devices`: the disk's queues belong to the old kernel until its driver resets it. */
-function resetDevices(machine: Machine): StageResult {
-  machine.disk.reset();
-  return done;
-}
-
 function openVmcore(machine: Machine, state: KexecState): StageResult {
   const memory = new PhysicalMemory(machine.memory);
   const { start, end } = state.crash.elfcore;
   const core = refused(() => decodeElfCore(memory.read(BigInt(start), end - start)));
   if (typeof core === 'string') return failed(`no /proc/vmcore: ${core}`, 'elfcorehdr');
-  const limit = machine.memory.endPfn * pageSize;
+  const limit = machine.memory.endPfn * basePageSize;
   const isWild = ({ start, end }: PhysicalRange): boolean => end > limit || end < start;
   const isHuge = ({ start, end }: PhysicalRange): boolean => end - start > maxNotesSize;
   if ([...core.notes, ...core.ram].some(isWild) || core.notes.some(isHuge)) {
@@ -103,7 +97,7 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
   const rate = machine.hardware.cpu.compressBytesPerSecond[compression];
   let counted = 0;
   const progress = (pages: number, total: number): void => {
-    machine.work((pages - counted) * pageSize, rate, 'compression');
+    machine.work((pages - counted) * basePageSize, rate, 'compression');
     counted = pages;
     tools.progress?.(pages, total);
   };
@@ -136,10 +130,5 @@ function oldUtsname(memory: AddressSpace, vmcoreinfo: Vmcoreinfo): Utsname {
 
 function rename(machine: Machine): StageResult {
   machine.files.rename(incompleteName, finalName);
-  return done;
-}
-
-function reboot(machine: Machine): StageResult {
-  machine.reboot();
   return done;
 }

@@ -14,6 +14,7 @@ import { MachineStop } from '../../machine/stop.ts';
 import { selectPages } from '../filter.ts';
 import { tablesAt } from '../jump.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
+import { reboot, resetDisk } from '../second-kernel.ts';
 import {
   blockSize,
   ContainerHeader,
@@ -54,11 +55,6 @@ function boot(machine: Machine, state: MkdumpState): StageResult {
   machine.panicCpu.execute('mini kernel');
   machine.ownWrites.add("the mini kernel's region", region.start, region.end - region.start);
   machine.clock.spend(machine.hardware.boot.miniKernelNs, 'mini kernel');
-  return done;
-}
-
-function resetDisk(machine: Machine): StageResult {
-  machine.disk.reset();
   return done;
 }
 
@@ -225,9 +221,4 @@ function* batches(selected: PagesToWrite, due: number): Generator<number[]> {
 function complete(machine: Machine, state: MkdumpState): StageResult {
   writeHeader(machine, state, ContainerStatus.complete);
   return { ...done, pages: state.pagesWritten };
-}
-
-function reboot(machine: Machine): StageResult {
-  machine.reboot();
-  return done;
 }

@@ -10,6 +10,7 @@ import { count64, i64, raw, struct, u64, type Values } from '../../bytes/struct.
 import { encodeUtf8 } from '../../bytes/text.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
 import type { PageLayout } from '../../linux/pages.ts';
+import { basePageSize } from '../../linux/paging.ts';
 import { utsname } from '../../linux/system.ts';
 import { u64Bytes } from '../../machine/edit.ts';
 import type { Machine } from '../../machine/machine.ts';
@@ -58,7 +59,6 @@ export interface Resident {
 export const messageSize = 256;
 const codeSize = 64 * 1024;
 const stackSize = 16 * 1024;
-const pageSize = 4096;
 /** In the module's page. */
 const panicCode = { offset: 0, size: 512 };
 const nmiCode = { offset: 512, size: 256 };
@@ -66,7 +66,7 @@ const pointerOffset = 2048;
 
 export function loadMiniKernel(machine: Machine, layout: PageLayout, level: number): Resident {
   const top = Math.max(...machine.ram.map((range) => range.end));
-  const tables = (Math.ceil(top / 2 ** 30) + 8) * pageSize;
+  const tables = (Math.ceil(top / 2 ** 30) + 8) * basePageSize;
   const room = codeSize + stackSize + tables + 64 * 1024;
   const { start, end } = takeRegion(machine, layout, room, "the mini kernel's region");
   const region = { start, end };
@@ -93,9 +93,9 @@ function pattern(size: number, factor: number): Uint8Array {
 }
 
 function identityMap(machine: Machine, pages: RegionPages, region: PhysicalRange): number {
-  const top = pages.take(pageSize);
+  const top = pages.take(basePageSize);
   const root = { ...machine.kernel.memory.root, physical: BigInt(top) };
-  const tables = new PageTables(machine.memory, root, () => BigInt(pages.take(pageSize)));
+  const tables = new PageTables(machine.memory, root, () => BigInt(pages.take(basePageSize)));
   for (const range of [...machine.ram, region]) {
     const first = BigInt(range.start) & ~(largePage - 1n);
     for (let at = first; at < BigInt(range.end); at += largePage) tables.map(at, at, largePage);
@@ -114,7 +114,7 @@ function writeParameters(
     table.set(u64Bytes(BigInt(range.start)), index * 16);
     table.set(u64Bytes(BigInt(range.end)), index * 16 + 8);
   }
-  const vmcoreinfo = encodeUtf8(kernel.vmcoreinfo.source).subarray(0, pageSize);
+  const vmcoreinfo = encodeUtf8(kernel.vmcoreinfo.source).subarray(0, basePageSize);
   const partition = machine.disk.partition('dump');
   const parameters = Parameters.encode({
     ...places,
