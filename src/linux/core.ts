@@ -8,14 +8,14 @@
 import { DumpError } from '../bytes/errors.ts';
 import { cstring } from '../bytes/text.ts';
 import type { Dump } from '../dump/types.ts';
-import { Btf } from './btf.ts';
-import { Kallsyms, kallsymsTables } from './kallsyms.ts';
+import type { Btf } from './btf.ts';
 import { AddressSpace } from './memory.ts';
 import { listModules, type ModuleList, moduleBtf } from './modules.ts';
 import { type KernelObject, type MemberValue, readValue, viewObject } from './objects.ts';
 import type { PageTableRoot } from './paging.ts';
 import { PhysicalMemory } from './physical.ts';
 import { type KernelSymbol, SymbolTable } from './symbols.ts';
+import { KernelTables } from './tables.ts';
 import { TypeTable } from './types.ts';
 import { variableTypes } from './variables.ts';
 import { searchVmcoreinfo, Vmcoreinfo } from './vmcoreinfo.ts';
@@ -24,11 +24,12 @@ import { searchVmcoreinfo, Vmcoreinfo } from './vmcoreinfo.ts';
 const kernelMap = 0xffff_ffff_8000_0000n;
 /** PAGE_OFFSET without CONFIG_RANDOMIZE_MEMORY, by levels of paging. */
 const defaultPageOffset = { 4: 0xffff_8880_0000_0000n, 5: 0xff11_0000_0000_0000n } as const;
-const maxBtfBytes = 256 * 1024 * 1024;
 /** NR_CPUS_RANGE_END of x86-64. */
 const maxCpus = 8192;
 
 export class KernelCore {
+  /** Names and types of the kernel itself. */
+  readonly tables: KernelTables;
   /** The dump: also the physical memory as an image. */
   readonly dump: Dump;
   readonly physical: PhysicalMemory;
@@ -44,7 +45,8 @@ export class KernelCore {
   #pageOffset: bigint | undefined;
   #cpus: readonly number[] | undefined;
 
-  constructor(dump: Dump) {
+  /** `known`: tables that somebody has made sure to be in this memory too. */
+  constructor(dump: Dump, known?: KernelTables) {
     this.dump = dump;
     this.physical = new PhysicalMemory(dump);
     if (dump.vmcoreinfo !== undefined) {
@@ -55,37 +57,25 @@ export class KernelCore {
       this.vmcoreinfoOrigin = 'memory';
     }
     this.memory = new AddressSpace(this.physical, this.#kernelPageTables());
+    this.tables = known ?? new KernelTables(dump.name, this.memory, this.vmcoreinfo);
   }
 
   /** Symbols of the kernel and its modules. The first access decodes kallsyms. */
   get symbols(): SymbolTable {
-    if (this.#symbols === undefined) {
-      const tables = kallsymsTables(this.memory, this.vmcoreinfo);
-      if (tables === undefined) {
-        throw new DumpError('unsupported', 'VMCOREINFO does not say where kallsyms is', {
-          where: { file: this.dump.name },
-          hint: 'kernels before v6.0 do not say it; only what VMCOREINFO itself names can be read',
-        });
-      }
-      const kallsyms = new Kallsyms(this.memory, tables);
-      this.#symbols = new SymbolTable(kallsyms, () => this.modules.modules);
-    }
+    this.#symbols ??= new SymbolTable(this.tables.kallsyms, () => this.modules.modules);
     return this.#symbols;
   }
 
   /** Types of the kernel and its modules. The first access reads the BTF of vmlinux. */
   get types(): TypeTable {
     if (this.#types === undefined) {
-      const start = this.#btfBound('__start_BTF');
-      const length = Number(this.#btfBound('__stop_BTF') - start);
-      if (length <= 0 || length > maxBtfBytes) {
-        throw new DumpError('corrupt', `BTF of vmlinux is ${length} bytes`, {
-          where: { virtual: start },
-        });
-      }
-      const vmlinux = new Btf('vmlinux', this.memory.read(start, length));
+      const vmlinux = this.tables.btf;
       this.#types = new TypeTable(vmlinux, () => {
-        this.#moduleBtf ??= moduleBtf(this, vmlinux);
+        if (this.#moduleBtf === undefined) {
+          // Finding them takes types: those are looked for in vmlinux alone.
+          this.#moduleBtf = [];
+          this.#moduleBtf = moduleBtf(this, vmlinux);
+        }
         return this.#moduleBtf;
       });
     }
@@ -181,16 +171,6 @@ export class KernelCore {
           : this.memory.u64(variable.address);
     }
     return this.#pageOffset;
-  }
-
-  #btfBound(name: string): bigint {
-    // Not by symbol(): looking through the modules for it would need the types.
-    const found = this.symbols.inKernel(name);
-    if (found !== undefined) return found.address;
-    throw new DumpError('absent', `the kernel carries no types: it has no symbol "${name}"`, {
-      where: { file: this.dump.name },
-      hint: 'kernels built without CONFIG_DEBUG_INFO_BTF have none',
-    });
   }
 
   #kernelPageTables(): PageTableRoot {

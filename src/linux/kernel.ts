@@ -2,6 +2,7 @@
 
 import type { Dump } from '../dump/types.ts';
 import { KernelCore } from './core.ts';
+import type { KernelTables } from './tables.ts';
 import { TaskList } from './tasks.ts';
 
 export class Kernel extends KernelCore {
@@ -13,8 +14,9 @@ export class Kernel extends KernelCore {
 
 /**
  * The kernel whose memory a dump holds. Touches only what finding its page tables needs; symbols,
- * types and objects are read when something asks for them.
+ * types and objects are read when something asks for them. `known`: tables that the caller has made
+ * sure to be in this memory as well.
  */
-export function openKernel(dump: Dump): Kernel {
-  return new Kernel(dump);
+export function openKernel(dump: Dump, known?: KernelTables): Kernel {
+  return new Kernel(dump, known);
 }

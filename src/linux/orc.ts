@@ -6,15 +6,14 @@
  */
 
 import { DumpError } from '../bytes/errors.ts';
-import type { AddressSpace } from './memory.ts';
 import type { KernelModule } from './modules.ts';
 import { hasMember, memberAddress } from './objects.ts';
 import type { SymbolTable } from './symbols.ts';
+import { ftraceTrampolines, type Trampoline, type TrampolineKernel } from './trampolines.ts';
 import type { Member, TypeTable } from './types.ts';
 
 /** What looking up ORC entries needs of a kernel; `KernelCore` is one. */
-export interface OrcKernel {
-  readonly memory: AddressSpace;
+export interface OrcKernel extends TrampolineKernel {
   readonly symbols: Pick<SymbolTable, 'at' | 'inKernel'>;
   readonly types: Pick<TypeTable, 'hasMember' | 'member' | 'sizeOf'>;
   readonly modules: { readonly modules: readonly KernelModule[] };
@@ -78,14 +77,15 @@ export class OrcLookup {
   #decode: ((bytes: DataView) => OrcEntry) | undefined;
   #entrySize = 0;
   #vmlinux: Vmlinux | undefined;
+  #trampolines: readonly Trampoline[] | undefined;
 
   constructor(kernel: OrcKernel) {
     this.#kernel = kernel;
   }
 
   /**
-   * The entry for an instruction's address; undefined where no table knows the code (generated
-   * code, ftrace trampolines). Throws a DumpError where the tables themselves cannot be read.
+   * The entry for an instruction's address; undefined where no table knows the code (BPF programs,
+   * other generated code). Throws a DumpError where the tables themselves cannot be read.
    */
   find(address: bigint): OrcEntry | undefined {
     if (this.#cache.has(address)) return this.#cache.get(address);
@@ -97,10 +97,19 @@ export class OrcLookup {
 
   #search(address: bigint): OrcEntry | undefined {
     const table = this.#tableOf(address);
-    if (table === undefined) return undefined;
+    if (table === undefined) return this.#searchOriginal(address);
     const [from, to] = this.#narrow(table, address);
     const index = this.#indexOf(table, address, from, to);
     return index < 0 ? undefined : this.#entry(table, index);
+  }
+
+  #searchOriginal(address: bigint): OrcEntry | undefined {
+    this.#trampolines ??= ftraceTrampolines(this.#kernel);
+    const found = this.#trampolines.find(({ start, end }) => address >= start && address < end);
+    if (found === undefined) return undefined;
+    const original = found.original + (address - found.start);
+    // A damaged list must not lead back to a trampoline.
+    return this.#tableOf(original) === undefined ? undefined : this.#search(original);
   }
 
   #tableOf(address: bigint): OrcTable | undefined {

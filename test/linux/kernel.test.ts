@@ -123,10 +123,10 @@ describe('a kernel from memory alone', () => {
 describe('a kernel that lacks what others have', () => {
   const without = (name: string) => {
     const kernel = openKernel(dump);
-    const { symbols } = kernel;
-    const find = symbols.inKernel.bind(symbols);
-    vi.spyOn(symbols, 'inKernel').mockImplementation((wanted) =>
-      wanted === name ? undefined : find(wanted),
+    const { kallsyms } = kernel.tables;
+    const find = kallsyms.find.bind(kallsyms);
+    vi.spyOn(kallsyms, 'find').mockImplementation((wanted) =>
+      wanted === name ? [] : find(wanted),
     );
     return kernel;
   };

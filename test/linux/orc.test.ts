@@ -119,6 +119,9 @@ function orcKernel(generation: Generation, rows: readonly Row[], textSize = 0x10
   };
   return {
     memory: memory.space,
+    object: () => {
+      throw new Error('there are no trampolines here');
+    },
     symbols: {
       at: () => undefined,
       inKernel: (name) => {
