@@ -4,6 +4,10 @@ export interface Sink {
   readonly name: string;
   /** `bytes` belongs to the caller again when this returns. */
   write(offset: number, bytes: Uint8Array): void;
+  /**
+   * One write in parts that nobody changes any more: a sink that has this keeps them as they are.
+   */
+  writeKept?(offset: number, parts: readonly Uint8Array[]): void;
   /** Makes what was written durable and final. Without it no final file ever appears. */
   finish(): void;
   /** Gives up: nothing final appears. */
@@ -42,20 +46,29 @@ export class MemorySink implements Sink {
   }
 }
 
-/** Bytes one after another from a given offset, handed to the sink in big pieces. */
-export class Appender {
+/** Bytes one after another from a given offset, handed to a sink in big pieces. */
+export interface Appending {
+  /** Where the next byte goes. */
+  readonly offset: number;
+  append(bytes: Uint8Array): void;
+  flush(): void;
+}
+
+const usualPiece = 1024 * 1024;
+
+/** Copies what it is given. */
+export class Appender implements Appending {
   readonly #sink: Sink;
   readonly #buffer: Uint8Array;
   #start: number;
   #used = 0;
 
-  constructor(sink: Sink, offset: number, bufferSize = 1024 * 1024) {
+  constructor(sink: Sink, offset: number, pieceSize = usualPiece) {
     this.#sink = sink;
     this.#start = offset;
-    this.#buffer = new Uint8Array(bufferSize);
+    this.#buffer = new Uint8Array(pieceSize);
   }
 
-  /** Where the next byte goes. */
   get offset(): number {
     return this.#start + this.#used;
   }
@@ -74,6 +87,44 @@ export class Appender {
   flush(): void {
     if (this.#used === 0) return;
     this.#sink.write(this.#start, this.#buffer.subarray(0, this.#used));
+    this.#start += this.#used;
+    this.#used = 0;
+  }
+}
+
+/** For bytes that nobody changes any more: a sink that can keep them is given them as they are. */
+export function appenderOfKept(sink: Sink, offset: number, pieceSize = usualPiece): Appending {
+  if (sink.writeKept === undefined) return new Appender(sink, offset, pieceSize);
+  return new KeptAppender(sink.writeKept.bind(sink), offset, pieceSize);
+}
+
+class KeptAppender implements Appending {
+  readonly #writeKept: NonNullable<Sink['writeKept']>;
+  readonly #pieceSize: number;
+  #parts: Uint8Array[] = [];
+  #start: number;
+  #used = 0;
+
+  constructor(writeKept: NonNullable<Sink['writeKept']>, offset: number, pieceSize: number) {
+    this.#writeKept = writeKept;
+    this.#start = offset;
+    this.#pieceSize = pieceSize;
+  }
+
+  get offset(): number {
+    return this.#start + this.#used;
+  }
+
+  append(bytes: Uint8Array): void {
+    if (this.#used + bytes.length > this.#pieceSize) this.flush();
+    this.#parts.push(bytes);
+    this.#used += bytes.length;
+  }
+
+  flush(): void {
+    if (this.#used === 0) return;
+    this.#writeKept(this.#start, this.#parts);
+    this.#parts = [];
     this.#start += this.#used;
     this.#used = 0;
   }

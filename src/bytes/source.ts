@@ -19,6 +19,10 @@ export interface Source {
    * they read as zeros. Only a damaged container has such bytes.
    */
   lost?(offset: number, length: number): boolean;
+  /** A read costs nothing: large pieces are best read as they are, without read-ahead. */
+  readonly inMemory?: boolean;
+  /** The arrays that it is made of, by offset; between them are zeros. They never change. */
+  pieces?(): Iterable<readonly [offset: number, bytes: Uint8Array]>;
   close(): void;
 }
 
@@ -27,6 +31,7 @@ export function memorySource(name: string, bytes: Uint8Array): Source {
   return {
     name,
     size: bytes.length,
+    inMemory: true,
     read: (offset, length) => bytes.subarray(offset, Math.min(offset + length, bytes.length)),
     close: () => {},
   };

@@ -190,8 +190,10 @@ export function struct<F extends Fields>(
     },
     write(bytes, at, values) {
       const view = viewOf(bytes);
-      for (const [key, value] of Object.entries(values)) {
-        fields[key]!.write(view, at + offsets.get(key)!, value, littleEndian);
+      const given: Readonly<Record<string, unknown>> = values;
+      for (const { key, field, offset } of plan) {
+        const value = given[key];
+        if (value !== undefined) field.write(view, at + offset, value, littleEndian);
       }
     },
     encode(values) {

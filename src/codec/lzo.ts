@@ -27,7 +27,8 @@ interface Cursor {
   from: number;
 }
 
-function decompress(input: Uint8Array, output: Uint8Array): void {
+function decompress(input: Uint8Array, size: number): Uint8Array {
+  const output = new Uint8Array(size);
   const cursor: Cursor = { input, from: 0 };
   let to = 0;
   let literals = 0;
@@ -77,6 +78,7 @@ function decompress(input: Uint8Array, output: Uint8Array): void {
   if (cursor.from !== input.length) {
     throw new DumpError('corrupt', `LZO data ends ${input.length - cursor.from} bytes early`);
   }
+  return output;
 }
 
 function nextByte(cursor: Cursor): number {

@@ -5,11 +5,11 @@ import type { Codec } from './types.ts';
 
 export const none: Codec = {
   name: 'none',
-  decompress(input, output) {
-    if (input.length !== output.length) {
-      throw new DumpError('corrupt', `a raw page of ${input.length} bytes, not ${output.length}`);
+  decompress(input, size) {
+    if (input.length !== size) {
+      throw new DumpError('corrupt', `a raw page of ${input.length} bytes, not ${size}`);
     }
-    output.set(input);
+    return input.slice();
   },
   compress: () => undefined,
 };

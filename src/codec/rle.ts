@@ -11,7 +11,8 @@ const longestRun = 256;
 export const rle: Codec = {
   name: 'rle',
 
-  decompress(input, output) {
+  decompress(input, size) {
+    const output = new Uint8Array(size);
     let from = 0;
     let to = 0;
     while (from < input.length) {
@@ -36,6 +37,7 @@ export const rle: Codec = {
     if (to !== output.length) {
       throw new DumpError('corrupt', `RLE data ends after ${to} of ${output.length} bytes`);
     }
+    return output;
   },
 
   compress(input) {

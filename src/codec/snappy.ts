@@ -13,14 +13,14 @@ export function createSnappy(): Codec {
   let compress: ReturnType<typeof snappyCompressor> | undefined;
   return {
     name: 'snappy',
-    decompress(input, output) {
+    decompress(input, size) {
       const length = declaredLength(input);
-      if (length !== output.length) {
-        throw new DumpError('corrupt', `snappy data of ${length} bytes, not ${output.length}`);
+      if (length !== size) {
+        throw new DumpError('corrupt', `snappy data of ${length} bytes, not ${size}`);
       }
       uncompress ??= snappyUncompressor();
       try {
-        output.set(uncompress(input, output.length));
+        return uncompress(input, size);
       } catch (cause) {
         uncompress = undefined;
         throw new DumpError('corrupt', `snappy data cannot be decompressed: ${reasonOf(cause)}`, {

@@ -6,10 +6,10 @@ export type CompressionName = (typeof compressionNames)[number];
 export interface Codec {
   readonly name: CompressionName;
   /**
-   * Fills `output` to its last byte from `input`. Anything else (too much, too little, damaged
-   * input) throws a DumpError `corrupt`; `output` is then undefined content.
+   * The page of exactly `size` bytes that `input` packs; the caller does not write to it. Anything
+   * else (too much, too little, damaged input) throws a DumpError `corrupt`.
    */
-  decompress(input: Uint8Array, output: Uint8Array): void;
+  decompress(input: Uint8Array, size: number): Uint8Array;
   /** The compressed page, or undefined where that would not be smaller than `input`. */
   compress(input: Uint8Array): Uint8Array | undefined;
 }

@@ -9,22 +9,22 @@ const level = 1;
 export function createZlib(zlib: Zlib): Codec {
   return {
     name: 'zlib',
-    decompress(input, output) {
+    decompress(input, size) {
       let inflated: Uint8Array;
       try {
-        inflated = zlib.inflate(input, output.length);
+        inflated = zlib.inflate(input, size);
       } catch (cause) {
         throw new DumpError('corrupt', `zlib data cannot be inflated: ${reasonOf(cause)}`, {
           cause,
         });
       }
-      if (inflated.length !== output.length) {
+      if (inflated.length !== size) {
         throw new DumpError(
           'corrupt',
-          `zlib data inflates to ${inflated.length} bytes, not ${output.length}`,
+          `zlib data inflates to ${inflated.length} bytes, not ${size}`,
         );
       }
-      output.set(inflated);
+      return inflated;
     },
     compress(input) {
       const deflated = zlib.deflate(input, level);

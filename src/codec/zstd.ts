@@ -68,7 +68,7 @@ export async function loadZstdWitness(): Promise<Codec> {
       };
       resolve(
         codecOf({
-          decompress: (input) => orThrow(simple.decompress(input)),
+          decompress: (input) => orThrow(simple.decompress(input)).slice(),
           compress: (input) => orThrow(simple.compress(input, level)),
         }),
       );
@@ -91,20 +91,20 @@ async function loadWasm(): Promise<Engine> {
 function codecOf(engine: Engine): Codec {
   return {
     name: 'zstd',
-    decompress(input, output) {
-      checkClaim(input, output.length);
+    decompress(input, size) {
+      checkClaim(input, size);
       let page: Uint8Array;
       try {
-        page = engine.decompress(input, output.length);
+        page = engine.decompress(input, size);
       } catch (cause) {
         throw new DumpError('corrupt', `zstd data cannot be decompressed: ${reasonOf(cause)}`, {
           cause,
         });
       }
-      if (page.length !== output.length) {
-        throw new DumpError('corrupt', `zstd data of ${page.length} bytes, not ${output.length}`);
+      if (page.length !== size) {
+        throw new DumpError('corrupt', `zstd data of ${page.length} bytes, not ${size}`);
       }
-      output.set(page);
+      return page;
     },
     compress(input) {
       const packed = engine.compress(input);

@@ -15,6 +15,7 @@ import { readExactly, type Source, windowed } from '../../bytes/source.ts';
 import { readStruct, type Values } from '../../bytes/struct.ts';
 import { cstring } from '../../bytes/text.ts';
 import type { Codecs, CompressionName } from '../../codec/types.ts';
+import { isZeroPage, zeroPageOf } from '../content.ts';
 import type { DumpFacts, OpenContext, OpenedFile, PageReader } from '../format.ts';
 import { cpuStatesOf, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
 import { joinRuns } from '../runs.ts';
@@ -213,6 +214,8 @@ class KdumpPages implements PageReader {
   readonly #geometry: Geometry;
   readonly #codecs: Codecs;
   readonly #problems: string[];
+  /** The page that was stored as it is and read last. */
+  #raw: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
   #cut = false;
   #lost = false;
 
@@ -227,7 +230,7 @@ class KdumpPages implements PageReader {
     this.#source = source;
     this.#descriptors = windowed(source);
     // Small windows: the kernel's structures are followed all over the file.
-    this.#data = windowed(source, 32 * 1024, 32);
+    this.#data = source.inMemory === true ? source : windowed(source, 32 * 1024, 32);
     this.#geometry = geometry;
     this.#codecs = codecs;
     this.#problems = problems.filter((problem) => problem !== undefined);
@@ -308,9 +311,15 @@ class KdumpPages implements PageReader {
       throw new DumpError('corrupt', `page descriptor ${index} has flags 0x${flags.toString(16)}`);
     }
     if (offset + size > this.#source.size) throw this.#cutError(`page data of ${size} bytes`);
+    // All zero pages share one.
+    if (this.#raw?.offset === offset && flags === 0) return this.#raw.bytes;
     const data = readExactly(this.#data, offset, size, 'page data');
-    const page = new Uint8Array(this.pageSize);
-    within('page data', { offset }, () => this.#codecs.get(name).decompress(data, page));
+    const bytes = within('page data', { offset }, () =>
+      this.#codecs.get(name).decompress(data, this.pageSize),
+    );
+    if (flags !== 0) return bytes;
+    const page = isZeroPage(bytes) ? zeroPageOf(this.pageSize) : bytes;
+    this.#raw = { offset, bytes: page };
     return page;
   }
 

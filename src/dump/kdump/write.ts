@@ -8,7 +8,7 @@
  */
 
 import { Bitmap } from '../../bytes/bitmap.ts';
-import { Appender, type Sink } from '../../bytes/sink.ts';
+import { Appender, appenderOfKept, type Sink } from '../../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../../codec/types.ts';
 import {
   type DumpContent,
@@ -39,6 +39,8 @@ export interface KdumpOptions {
 }
 
 const pagesPerProgress = 1024;
+/** makedumpfile's own buffers (-b 4): what a dump that is cut short can still say of its pages. */
+const pieceBytes = 64 * 1024;
 
 interface Plan {
   readonly blockSize: number;
@@ -163,8 +165,18 @@ function writePages(
   const { image } = content;
   const codec = options.codecs.get(options.compression);
   const packedFlag = compressionFlags.get(options.compression)!;
-  const descriptors = new Appender(sink, plan.descriptorsAt);
-  const data = new Appender(sink, plan.dataAt);
+  const descriptors = new Appender(sink, plan.descriptorsAt, pieceBytes);
+  // Not by PageDescriptor.encode: this is the inner loop.
+  const described = new Uint8Array(PageDescriptor.size);
+  const view = new DataView(described.buffer);
+  const describe = ({ offset, size, flags }: typeof lost): void => {
+    view.setUint32(0, offset % 2 ** 32, true);
+    view.setUint32(4, offset / 2 ** 32, true);
+    view.setUint32(8, size, true);
+    view.setUint32(12, flags, true);
+    descriptors.append(described);
+  };
+  const data = appenderOfKept(sink, plan.dataAt, pieceBytes);
   const lost = { offset: 0, size: 0, flags: 0 };
   // One raw page for all zero pages, as makedumpfile does.
   let shared: typeof lost | undefined;
@@ -190,7 +202,7 @@ function writePages(
       descriptor = store(bytes, codec.compress(bytes));
     }
     if (bytes !== undefined) pages++;
-    descriptors.append(PageDescriptor.encode(descriptor));
+    describe(descriptor);
     if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, plan.pages);
   }
   descriptors.flush();

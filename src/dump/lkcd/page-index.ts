@@ -136,6 +136,10 @@ export class PageIndex {
 
   /** One big window serves hundreds of records: faster than a call for each header. */
   #headerAt(offset: number): Uint8Array | undefined {
+    if (this.#source.inMemory === true) {
+      const header = this.#source.read(offset, PageRecord.size);
+      return header.length < PageRecord.size ? undefined : header;
+    }
     const { start, bytes } = this.#window;
     if (offset < start || offset + PageRecord.size > start + bytes.length) {
       this.#window = { start: offset, bytes: this.#source.read(offset, windowSize).slice() };

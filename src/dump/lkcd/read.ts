@@ -9,7 +9,8 @@ import { DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source, windowed } from '../../bytes/source.ts';
 import { readStruct, type Values } from '../../bytes/struct.ts';
 import { cstring, latin1 } from '../../bytes/text.ts';
-import type { Codec, CompressionName } from '../../codec/types.ts';
+import type { Codec, Codecs, CompressionName } from '../../codec/types.ts';
+import { zeroPageOf } from '../content.ts';
 import type { OpenContext, OpenedFile, PageReader } from '../format.ts';
 import { registersOf } from '../notes.ts';
 import { joinRuns } from '../runs.ts';
@@ -61,7 +62,7 @@ export async function openLkcd(source: Source, context: OpenContext): Promise<Op
       panic: message === '' && task === 0n ? undefined : { message, task },
       ...readOwnBlock(source, firstRecord),
     },
-    pages: new LkcdPages(source, firstRecord, pageSize, context.codecs.get(compression)),
+    pages: new LkcdPages(source, firstRecord, pageSize, context.codecs, compression),
   };
 }
 
@@ -179,14 +180,22 @@ class LkcdPages implements PageReader {
   readonly #source: Source;
   readonly #data: Source;
   readonly #codec: Codec;
+  readonly #raw: Codec;
   readonly #index: PageIndex;
 
-  constructor(source: Source, firstRecord: number, pageSize: number, codec: Codec) {
+  constructor(
+    source: Source,
+    firstRecord: number,
+    pageSize: number,
+    codecs: Codecs,
+    compression: CompressionName,
+  ) {
     this.pageSize = pageSize;
     this.#source = source;
     // Small windows: the kernel's structures are followed all over the file.
-    this.#data = windowed(source, 32 * 1024, 32);
-    this.#codec = codec;
+    this.#data = source.inMemory === true ? source : windowed(source, 32 * 1024, 32);
+    this.#codec = codecs.get(compression);
+    this.#raw = codecs.get('none');
     this.#index = new PageIndex(source, firstRecord, pageSize);
   }
 
@@ -229,17 +238,16 @@ class LkcdPages implements PageReader {
   load(pfn: number): Page {
     const entry = this.#index.find(pfn);
     if (entry === undefined) return { state: 'missing', bytes: undefined };
-    const page = new Uint8Array(this.pageSize);
-    if (entry.zero) return { state: 'zero', bytes: page };
+    if (entry.zero) return { state: 'zero', bytes: zeroPageOf(this.pageSize) };
     const { offset } = entry;
     try {
-      within('page record', { file: this.#source.name, offset, pfn }, () => {
+      const bytes = within('page record', { file: this.#source.name, offset, pfn }, () => {
         const { dp_size, dp_flags } = readStruct(this.#data, offset, PageRecord);
         const data = readExactly(this.#data, offset + PageRecord.size, dp_size, 'page data');
-        if ((dp_flags & PageFlags.raw) !== 0) page.set(data);
-        else this.#codec.decompress(data, page);
+        const codec = (dp_flags & PageFlags.raw) === 0 ? this.#codec : this.#raw;
+        return codec.decompress(data, this.pageSize);
       });
-      return { state: 'stored', bytes: page };
+      return { state: 'stored', bytes };
     } catch (error) {
       if (!(error instanceof DumpError)) throw error;
       return { state: 'damaged', bytes: undefined, problem: error };

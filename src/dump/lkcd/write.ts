@@ -6,7 +6,7 @@
  */
 
 import { DumpError } from '../../bytes/errors.ts';
-import { Appender, type Sink } from '../../bytes/sink.ts';
+import { appenderOfKept, type Sink } from '../../bytes/sink.ts';
 import { encodeUtf8, latin1Bytes } from '../../bytes/text.ts';
 import type { Codecs } from '../../codec/types.ts';
 import {
@@ -57,11 +57,10 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
   const total = pagesDue(image);
   // A dump that is interrupted has a good header and no end record.
   sink.write(0, headerArea(content, options, total));
-  const records = new Appender(sink, headerAreaSize);
-  const append = (address: bigint, flags: number, data: Uint8Array): void => {
-    records.append(
-      PageRecord.encode({ dp_address: address, dp_size: data.length, dp_flags: flags }),
-    );
+  const records = appenderOfKept(sink, headerAreaSize);
+  const encodeRecord = recordEncoder();
+  const append = (address: number, flags: number, data: Uint8Array): void => {
+    records.append(encodeRecord(address, data.length, flags));
     records.append(data);
   };
   let pages = 0;
@@ -74,7 +73,7 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
     } else {
       const packed = codec.compress(bytes);
       const flags = packed === undefined ? PageFlags.raw : PageFlags.compressed;
-      append(BigInt(pfn) * BigInt(image.pageSize), flags, packed ?? bytes);
+      append(pfn * image.pageSize, flags, packed ?? bytes);
       pages++;
       if (isZeroPage(bytes)) zeroPages++;
     }
@@ -82,11 +81,31 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
   }
   // A page that the image promised and did not give makes the dump one that was cut short.
   const endFlags = unreadable > 0 ? PageFlags.end | PageFlags.truncated : PageFlags.end;
-  append(0n, endFlags, new Uint8Array(0));
+  append(0, endFlags, new Uint8Array(0));
   records.flush();
   if (unreadable > 0) sink.write(0, headerArea(content, options, pages));
   options.progress?.(pages, total);
   return { bytes: records.offset, pages, zeroPages, unreadable };
+}
+
+const recordsInBlock = 1024;
+
+/** Not by PageRecord.encode, and many to one block of memory: this is the inner loop. */
+function recordEncoder(): (address: number, size: number, flags: number) => Uint8Array {
+  let view = new DataView(new ArrayBuffer(0));
+  let at = 0;
+  return (address, size, flags) => {
+    if (at === view.byteLength) {
+      view = new DataView(new ArrayBuffer(recordsInBlock * PageRecord.size));
+      at = 0;
+    }
+    view.setUint32(at, address % 2 ** 32, true);
+    view.setUint32(at + 4, address / 2 ** 32, true);
+    view.setUint32(at + 8, size, true);
+    view.setUint32(at + 12, flags, true);
+    at += PageRecord.size;
+    return new Uint8Array(view.buffer, at - PageRecord.size, PageRecord.size);
+  };
 }
 
 function headerArea(
