@@ -1,7 +1,10 @@
-// Writes the manual pages from the built program: `npm run man`.
+// Writes what the built program says of itself: the manual pages from its tree of commands, the
+// reference of faults and scenarios from their descriptions. `npm run man`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { manualPages } from '../dist/cli/man.js';
 import { createProgram } from '../dist/cli/program.js';
+import { faultsPage, scenarioSchema, scenariosPage } from '../dist/cli/reference.js';
+import { knownScenarios } from '../dist/cli/scenario.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const nothing = () => {};
@@ -12,7 +15,30 @@ const program = createProgram({
   welcome: nothing,
   analyze: nothing,
   capture: nothing,
+  scenario: nothing,
 });
 for (const [name, text] of manualPages(program, version)) {
   writeFileSync(new URL(name, import.meta.url), text);
+}
+const reference = new URL('../docs/reference/', import.meta.url);
+writeFileSync(new URL('faults.md', reference), faultsPage());
+writeFileSync(new URL('scenarios.md', reference), scenariosPage(knownScenarios()));
+writeFileSync(new URL('json/scenario-1.json', reference), `${jsonText(scenarioSchema(), '')}\n`);
+
+/** As the formatter has it: a list of plain values stands on one line where it fits there. */
+function jsonText(value, indent) {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const isList = Array.isArray(value);
+  const isPlain = isList && value.every((item) => typeof item !== 'object');
+  const flat = isPlain ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]` : '';
+  // The longest name before it.
+  if (isPlain && indent.length + flat.length < 80) return flat;
+  const deeper = `${indent}  `;
+  const parts = Object.entries(value).map(([key, item]) => {
+    const name = isList ? '' : `${JSON.stringify(key)}: `;
+    return `${deeper}${name}${jsonText(item, deeper)}`;
+  });
+  if (parts.length === 0) return isList ? '[]' : '{}';
+  const [open, close] = isList ? '[]' : '{}';
+  return `${open}\n${parts.join(',\n')}\n${indent}${close}`;
 }

@@ -12,16 +12,20 @@
  * ```
  */
 
+import { KeptFile } from './bytes/kept-file.ts';
 import type { Source } from './bytes/source.ts';
+import type { CompressionName } from './codec/types.ts';
 import { openDump as openSource } from './dump/open.ts';
 import type { Dump } from './dump/types.ts';
+import { fileSink } from './host/file-sink.ts';
 import { fileSource } from './host/file-source.ts';
 import { nodeWorld } from './host/world.ts';
-import {
-  Machine as AnyMachine,
-  type MachineOptions,
-  type SavedMachine,
-} from './machine/machine.ts';
+import { blueprintOf, type MachineOptions } from './machine/blueprint.ts';
+import { Machine as AnyMachine, type SavedMachine } from './machine/machine.ts';
+import { runCapture } from './trial/capture.ts';
+import { parseFault } from './trial/faults/fault.ts';
+import type { CaptureReport } from './trial/report.ts';
+import type { Trigger } from './trial/trials.ts';
 
 export { DumpError, type ErrorCode, type Where } from './bytes/errors.ts';
 export { memorySource, type Source } from './bytes/source.ts';
@@ -60,7 +64,9 @@ export { memoryUse, processArguments } from './linux/processes.ts';
 export type { KernelSymbol, SymbolAt } from './linux/symbols.ts';
 export { type SystemInfo, systemInfo } from './linux/system.ts';
 export { isKernelThread, taskCpu, taskState } from './linux/tasks.ts';
-export type { MachineOptions, SavedMachine } from './machine/machine.ts';
+export type { MachineOptions } from './machine/blueprint.ts';
+export type { SavedMachine } from './machine/machine.ts';
+export type { CaptureReport } from './trial/report.ts';
 
 const world = nodeWorld();
 
@@ -85,6 +91,44 @@ export const Machine = {
   },
   /** A machine as `save()` left it, from the same dump and options. */
   restore(dump: Dump, options: NodeMachineOptions, saved: SavedMachine): Machine {
-    return AnyMachine.restore(dump, { sha256: world.sha256, ...options }, saved);
+    return AnyMachine.restore(blueprintOf(dump, { sha256: world.sha256, ...options }), saved);
   },
 } as const;
+
+export interface CaptureOptions {
+  /** `mkdump` or `kexec`. */
+  readonly method: string;
+  /** makedumpfile's filter bits; 0, all pages, by default. */
+  readonly level?: number;
+  readonly compression?: CompressionName;
+  /** As `--fault` takes them: `memory:by=dma,region=slab`. */
+  readonly faults?: readonly string[];
+  /** 0 to 2^32 - 1; decides where and when the faults strike. 0. */
+  readonly seed?: number;
+  readonly trigger?: Trigger;
+  readonly machine?: NodeMachineOptions;
+  /** Where the dump goes; without it, it is judged in memory and forgotten. Never overwritten. */
+  readonly output?: string;
+}
+
+/**
+ * Brings the machine of a vmcore back to life, runs a dump method on it under faults, and has the
+ * dump judged. DumpErrors: `usage`, `unsupported`, those of the input, `io`.
+ */
+export async function capture(dump: Dump, options: CaptureOptions): Promise<CaptureReport> {
+  const { machine, faults = [], output, ...choice } = options;
+  const sink = output === undefined ? new KeptFile() : fileSink(output, { overwrite: false });
+  const open = (): Source => (sink instanceof KeptFile ? sink.source() : fileSource(sink.name));
+  try {
+    return await runCapture({
+      ...choice,
+      dump,
+      codecs: world.codecs,
+      faults: faults.map(parseFault),
+      machine: { sha256: world.sha256, ...machine },
+      target: { sink, open },
+    });
+  } finally {
+    sink.abort();
+  }
+}

@@ -65,3 +65,8 @@ export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, '.');
 }
+
+/** A word as a shell takes it: in quotes where it has to be. */
+export function shellWord(word: string): string {
+  return /^[\w./+,:=@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

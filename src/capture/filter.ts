@@ -5,6 +5,7 @@ import { joinRuns } from '../dump/runs.ts';
 import type { MemoryImage, Page, PageRun, PageState } from '../dump/types.ts';
 import type { AddressSpace } from '../linux/memory.ts';
 import { classifyPages, isFiltered, type PageLayout } from '../linux/pages.ts';
+import type { MachineMemory } from '../machine/memory.ts';
 import { type PhysicalRange, pagesOf } from '../machine/ram.ts';
 
 export interface Selection {
@@ -51,10 +52,11 @@ export class SelectedImage implements MemoryImage {
   readonly name: string;
   readonly pageSize: number;
   readonly endPfn: number;
-  readonly #image: MemoryImage;
+  readonly #image: MachineMemory;
   readonly #selection: Selection;
+  #runs: readonly PageRun[] | undefined;
 
-  constructor(image: MemoryImage, selection: Selection) {
+  constructor(image: MachineMemory, selection: Selection) {
     this.name = image.name;
     this.pageSize = image.pageSize;
     this.endPfn = selection.endPfn;
@@ -72,11 +74,12 @@ export class SelectedImage implements MemoryImage {
   readPage(pfn: number): Page {
     const state = this.state(pfn);
     if (state !== 'stored' && state !== 'zero') return { state, bytes: undefined };
-    return this.#image.readPage(pfn);
+    return this.#image.stablePage(pfn);
   }
 
   runs(): Iterable<PageRun> {
-    return joinRuns(this.#pages());
+    this.#runs ??= [...joinRuns(this.#pages())];
+    return this.#runs;
   }
 
   *#pages(): Generator<PageRun> {

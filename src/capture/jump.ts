@@ -32,10 +32,21 @@ export function orTripleFault(machine: Machine, body: () => StageResult): StageR
   try {
     return body();
   } catch (error) {
+    const stop = error instanceof DumpError ? machine.stopOf(error) : error;
+    if (!(stop instanceof MachineStop) || stop.kind !== 'nested fault') throw stop;
+    const cause = `triple fault behind the jump: ${stop.message}`;
+    throw new MachineStop('nested fault', cause, stop.object, error);
+  }
+}
+
+/** What `body` reads belongs to `object`: a fault in it is called by that name. */
+export function naming<T>(machine: Machine, object: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
     if (!(error instanceof DumpError)) throw error;
     const stop = machine.stopOf(error);
     if (stop.kind === 'lacking') throw stop;
-    const cause = `triple fault behind the jump: ${error.message}`;
-    throw new MachineStop('nested fault', cause, stop.object, error);
+    throw new MachineStop(stop.kind, `${object}: ${stop.message}`, object, error);
   }
 }

@@ -12,6 +12,7 @@ import type { Progress } from '../dump/content.ts';
 import type { Disk, Partition } from '../machine/disk.ts';
 import type { FileArea } from '../machine/files.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { PhysicalRange } from '../machine/ram.ts';
 import { MachineStop, type StopKind } from '../machine/stop.ts';
 
 export interface CaptureOptions {
@@ -32,6 +33,8 @@ export interface StageDone {
   readonly result: 'ok';
   readonly pages?: number;
   readonly bytes?: number;
+  /** What had to be tried again, how often. */
+  readonly retries?: number;
   /** `CPU 1 did not take the NMI`: what a reader should know although the stage went on. */
   readonly remarks?: readonly string[];
 }
@@ -43,6 +46,8 @@ export interface StageFailed {
   readonly cause: string;
   /** The object or device: `__kexec_lock`, `sda1`. */
   readonly object: string;
+  readonly retries?: number;
+  readonly remarks?: readonly string[];
 }
 
 export type StageResult = StageDone | StageFailed;
@@ -50,6 +55,16 @@ export type StageResult = StageDone | StageFailed;
 export interface Stage<State> {
   readonly name: string;
   run(machine: Machine, state: State, tools: CaptureTools): StageResult;
+}
+
+/** What a run of a method consists of in memory; physical bytes. What faults can be aimed at. */
+export interface CaptureTargets {
+  /** The method's own code outside of the reserved region: resident part, control page. */
+  readonly code: readonly PhysicalRange[];
+  /** What leads to it, in ordinary memory: kimage, transition tables, control structure. */
+  readonly structures: readonly PhysicalRange[];
+  /** The reserved region, purgatory and second kernel in it. */
+  readonly reserved: readonly PhysicalRange[];
 }
 
 /** What is on the disk after the reboot: all that `save` may look at. */
@@ -75,6 +90,8 @@ export interface DumpMethod<State> {
   /** What was loaded and configured while the machine was well. Before the instant. */
   prepare(machine: Machine, options: CaptureOptions): State;
   readonly stages: readonly Stage<State>[];
+  /** Where it lies in memory, before the instant. Throws DumpErrors where the input lacks it. */
+  targets(machine: Machine, state: State): CaptureTargets;
   /** Runs after the reboot, whatever became of the run. Throws DumpErrors. */
   save(
     after: AfterReboot,
@@ -100,6 +117,20 @@ export function runStage<State>(
   state: State,
   tools: CaptureTools,
 ): StageResult {
+  machine.tell({ what: 'stage', name: stage.name });
+  const result = resultOf(stage, machine, state, tools);
+  if (result.result === 'failed') {
+    machine.tell({ what: 'stop', name: result.object, detail: `${result.kind}: ${result.cause}` });
+  }
+  return result;
+}
+
+function resultOf<State>(
+  stage: Stage<State>,
+  machine: Machine,
+  state: State,
+  tools: CaptureTools,
+): StageResult {
   try {
     return stage.run(machine, state, tools);
   } catch (error) {
@@ -112,7 +143,7 @@ export function runStage<State>(
 }
 
 /** A symbol or type that this kernel does not have: no fault of a CPU, a kernel unknown to us. */
-function isOfKernel({ code, where }: DumpError): boolean {
+export function isOfKernel({ code, where }: DumpError): boolean {
   const isInMemory = where.virtual !== undefined || where.physical !== undefined;
   return code === 'unsupported' || code === 'usage' || (code === 'absent' && !isInMemory);
 }

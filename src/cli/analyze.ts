@@ -12,10 +12,10 @@ import { completenessLines } from '../render/completeness.ts';
 import { answerEnvelope } from '../render/envelope.ts';
 import { exitStatus } from './exit-status.ts';
 import { sayFailure } from './failure.ts';
+import type { AnalyzeRequest, Settings } from './handlers.ts';
+import { openVmcore } from './images.ts';
 import type { Io } from './io.ts';
-import type { AnalyzeRequest, Settings } from './program.ts';
 import { packageVersion } from './version.ts';
-import { openFile } from './world.ts';
 
 /** A command with its words, ready to run. */
 export interface Call {
@@ -46,7 +46,7 @@ export async function withSession(
 ): Promise<number> {
   let dump: Dump | undefined;
   try {
-    dump = await openFile(file);
+    dump = await openVmcore(file);
     return await use({ file, dump, kernel: openKernel(dump), settings, io });
   } catch (error) {
     return sayFailure(blamed(error, dump), { file, schema, settings, io });

@@ -2,9 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { DumpError } from '../bytes/errors.ts';
+import { suggestion } from '../bytes/suggest.ts';
 import type { CompressionName } from '../codec/types.ts';
 import { type DumpLevelName, dumpLevelBits } from '../linux/pages.ts';
-import { suggestion } from './suggest.ts';
 
 /** `--level 31`, `--level user,free`: makedumpfile's filter bits. */
 export function parseLevel(text: string): number {

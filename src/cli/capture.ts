@@ -1,70 +1,70 @@
 /** `tsdump capture`, `mkdump` and `kexec`: one run of a method, its report, its verdict. */
 
-import { DumpError } from '../bytes/errors.ts';
-import { methodNames, methodOf } from '../capture/methods.ts';
-import type { Dump } from '../dump/types.ts';
 import { fileSink } from '../host/file-sink.ts';
 import { fileSource } from '../host/file-source.ts';
 import { heedSignals } from '../host/signals.ts';
-import { captureLines } from '../render/capture.ts';
+import type { TraceEvent } from '../machine/trace.ts';
+import { type CaptureSubject, captureLines } from '../render/capture.ts';
 import { captureEnvelope } from '../render/envelope.ts';
+import { captureHtml } from '../render/picture/html.ts';
+import { captureSvg } from '../render/picture/svg.ts';
+import { runCapture } from '../trial/capture.ts';
 import type { CaptureReport } from '../trial/report.ts';
-import { type CaptureRequest, runCapture } from '../trial/run.ts';
-import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';
-import { freeName, oneOf, parseCompression, parseLevel } from './capture-options.ts';
+import { type CapturePlan, planCapture } from './capture-plan.ts';
 import { exitStatus } from './exit-status.ts';
+import type { CaptureFlags, Settings } from './handlers.ts';
+import { type Image, openForeign, openImage } from './images.ts';
 import type { Io } from './io.ts';
-import type { CaptureFlags, Settings } from './program.ts';
+import { type TextOutput, textOutput } from './text-output.ts';
 import { packageVersion } from './version.ts';
-import { defaultMachine, openFile, world } from './world.ts';
-
-type Choice = Pick<CaptureRequest, 'method' | 'level' | 'compression'>;
+import { world } from './world.ts';
 
 /** The result is the exit status. Throws DumpErrors. */
 export async function captureDump(
-  options: CaptureFlags,
+  flags: CaptureFlags,
+  command: string,
   settings: Settings,
   io: Io,
 ): Promise<number> {
-  const method = methodOf(oneOf('--method', options.method, methodNames));
-  const expected: VerdictClass = oneOf('--expect', options.expect ?? 'complete', verdictClasses);
-  const output = options.output ?? freeName(method.name, method.format);
-  if (output === '') throw new DumpError('usage', '--output: the name is empty');
-  const input = options.machine ?? defaultMachine;
-  const choice: Choice = {
-    method: method.name,
-    ...(options.level === undefined ? {} : { level: parseLevel(options.level) }),
-    ...(options.compress === undefined
-      ? {}
-      : { compression: parseCompression(options.compress, method.compressions) }),
+  const plan = planCapture(flags, command);
+  const { input } = plan;
+  const image = 'file' in input ? await openForeign(input.file) : await openImage(input.image);
+  const files: TextOutput[] = [];
+  const beside = (path: string | undefined): TextOutput | undefined => {
+    if (path === undefined) return undefined;
+    const file = textOutput(path, plan.overwrite ? 'overwrite' : 'keep', io);
+    files.push(file);
+    return file;
   };
-  const overwrite = options.force === true;
-  const dump = await openFile(input);
-  let report: CaptureReport;
   try {
-    report = await run(dump, choice, { output, overwrite }, io);
+    const trace = beside(plan.trace);
+    const picture = beside(plan.picture);
+    const report = await run(image, plan, trace, io);
+    picture?.add(pictureOf(report, plan));
+    for (const file of files) file.finish();
+    print(report, plan, settings, io);
+    return report.verdict.class === plan.expected ? exitStatus.done : exitStatus.no;
   } finally {
-    dump.close();
+    for (const file of files) file.abort();
+    image.dump.close();
   }
-  print(report, { input, output, settings, isDefault: options.machine === undefined }, io);
-  return report.verdict.class === expected ? exitStatus.done : exitStatus.no;
 }
 
 async function run(
-  dump: Dump,
-  choice: Choice,
-  { output, overwrite }: { readonly output: string; readonly overwrite: boolean },
+  { dump, options }: Image,
+  plan: CapturePlan,
+  trace: TextOutput | undefined,
   io: Io,
 ): Promise<CaptureReport> {
   const { codecs, sha256 } = world;
+  const { choice, trigger, faults, seed, hardware, output, overwrite } = plan;
   const sink = fileSink(output, { overwrite });
   const progress = io.progress ? progressLine(io) : undefined;
   try {
     return await runCapture({
       ...choice,
-      dump,
-      codecs,
-      machine: { sha256 },
+      ...{ dump, codecs, faults, seed },
+      machine: { sha256, ...options, ...(hardware === undefined ? {} : { hardware }) },
       target: {
         sink,
         async open() {
@@ -72,7 +72,11 @@ async function run(
           return fileSource(output);
         },
       },
+      ...(trigger === undefined ? {} : { trigger }),
       ...(progress === undefined ? {} : { progress: progress.update }),
+      ...(trace === undefined
+        ? {}
+        : { trace: (event: TraceEvent) => trace.add(`${JSON.stringify(event)}\n`) }),
     });
   } finally {
     progress?.clear();
@@ -97,27 +101,39 @@ function progressLine(io: Io): { update(done: number, total: number): void; clea
   };
 }
 
-interface Shown {
-  readonly input: string;
-  readonly output: string;
-  readonly settings: Settings;
-  readonly isDefault: boolean;
-}
-
-function print(report: CaptureReport, shown: Shown, io: Io): void {
-  const { input, settings } = shown;
-  const output = report.saved === undefined ? undefined : shown.output;
+function print(report: CaptureReport, plan: CapturePlan, settings: Settings, io: Io): void {
+  const subject = subjectOf(report, plan);
+  const { scenario, again, output } = subject;
   if (settings.json) {
-    const origin = { version: packageVersion(), schema: 'capture/1', input };
-    io.out(`${JSON.stringify(captureEnvelope(origin, report, output))}\n`);
+    const origin = { version: packageVersion(), schema: 'capture/1', input: plan.inputName };
+    const document = captureEnvelope(origin, report, output);
+    const data = { scenario: scenario?.name ?? null, again, ...(document.data as object) };
+    io.out(`${JSON.stringify({ ...document, data })}\n`);
     return;
   }
   const lines = captureLines({
-    report,
-    machine: shown.isDefault ? 'the default machine' : input,
-    output,
-    setup: settings.verbose ? 'every' : 'count',
+    ...subject,
+    detail: settings.verbose ? 'all' : 'main',
+    introduction: plan.isBare ? 'with' : 'without',
+    pictures: settings.verbose || io.width !== undefined ? 'with' : 'without',
     colour: io.colour ? 'colour' : 'plain',
+    ...(io.width === undefined ? {} : { width: io.width }),
   });
   io.out(settings.quiet ? `${lines.at(-1)}\n` : `${lines.join('\n')}\n`);
+}
+
+function pictureOf(report: CaptureReport, plan: CapturePlan): string {
+  const subject = subjectOf(report, plan);
+  return plan.picture?.endsWith('.html') === true ? captureHtml(subject) : captureSvg(subject);
+}
+
+function subjectOf(report: CaptureReport, plan: CapturePlan): CaptureSubject {
+  const { input, inputName, scenario, again, output } = plan;
+  return {
+    report,
+    machine: 'file' in input ? inputName : `the image ${inputName}`,
+    output: report.saved === undefined ? undefined : output,
+    again,
+    ...(scenario === undefined ? {} : { scenario }),
+  };
 }

@@ -32,7 +32,10 @@ export function exitStatusOf(error: unknown): number {
 /** For the manual. */
 export const exitStatusTable: readonly (readonly [status: string, meaning: string])[] = [
   ['0', 'done; a partial answer says so on standard error'],
-  ['1', 'the answer is no: a capture whose verdict is not the one expected'],
+  [
+    '1',
+    'the answer is no: a capture whose verdict is not the one expected, a file that is no scenario',
+  ],
   ['2', 'usage: the command line makes no sense'],
   ['3', 'unsupported: no dump, or of a kind that cannot be read'],
   ['4', 'corrupt or truncated: the dump contradicts itself or ends too early'],

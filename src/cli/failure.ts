@@ -4,8 +4,8 @@ import { DumpError } from '../bytes/errors.ts';
 import { failureEnvelope } from '../render/envelope.ts';
 import { errorLines } from '../render/errors.ts';
 import { exitStatusOf } from './exit-status.ts';
+import type { Settings } from './handlers.ts';
 import type { Io } from './io.ts';
-import type { Settings } from './program.ts';
 import { packageVersion } from './version.ts';
 
 export interface Failed {

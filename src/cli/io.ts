@@ -12,6 +12,8 @@ export interface Io {
   err(text: string): void;
   /** May standard output carry colour. */
   readonly colour: boolean;
+  /** Columns of the terminal that standard output is; undefined where it is none. */
+  readonly width: number | undefined;
   /** Is there a person in front of standard error, who wants to see progress. */
   readonly progress: boolean;
 }
@@ -33,6 +35,7 @@ export function processIo(settings: IoSettings): Io {
       stderr.write(text);
     },
     colour: mayColour && stdout.isTTY === true,
+    width: stdout.isTTY ? stdout.columns : undefined,
     progress: stderr.isTTY === true && !settings.quiet,
   };
 }

@@ -8,14 +8,9 @@ import { DumpError, reasonOf } from '../bytes/errors.ts';
 import { errorLines } from '../render/errors.ts';
 import { exitStatus, exitStatusOf } from './exit-status.ts';
 import { sayFailure } from './failure.ts';
+import type { AnalyzeRequest, CaptureFlags, ScenarioRequest, Settings } from './handlers.ts';
 import { endOnFailingOutput, type Io, processIo } from './io.ts';
-import {
-  type AnalyzeRequest,
-  type CaptureFlags,
-  createProgram,
-  type Settings,
-  takeFile,
-} from './program.ts';
+import { createProgram, takeFile } from './program.ts';
 import { packageVersion } from './version.ts';
 
 const welcome = `tsdump captures and analyses Linux kernel crash dumps.
@@ -45,8 +40,11 @@ async function run(argv: readonly string[]): Promise<number> {
     analyze: async (request, settings) => {
       status = await analyze(file, request, settings, processIo(settings));
     },
-    capture: async (options, settings) => {
-      status = await capture(options, settings, processIo(settings));
+    capture: async (flags, command, settings) => {
+      status = await capture(flags, command, settings, processIo(settings));
+    },
+    scenario: async (request, settings) => {
+      status = await scenario(request, settings, processIo(settings));
     },
   });
   try {
@@ -95,11 +93,29 @@ async function analyze(
   return withSession(file, 'sys/1', settings, io, answer);
 }
 
-async function capture(options: CaptureFlags, settings: Settings, io: Io): Promise<number> {
+async function capture(
+  flags: CaptureFlags,
+  command: string,
+  settings: Settings,
+  io: Io,
+): Promise<number> {
+  if (flags.list === true) {
+    const { listChoices } = await import('./choices.ts');
+    return listChoices(settings, io);
+  }
   const { captureDump } = await import('./capture.ts');
   try {
-    return await captureDump(options, settings, io);
+    return await captureDump(flags, command, settings, io);
   } catch (error) {
-    return sayFailure(error, { file: options.machine ?? null, schema: 'capture/1', settings, io });
+    return sayFailure(error, { file: flags.machine ?? null, schema: 'capture/1', settings, io });
+  }
+}
+
+async function scenario(request: ScenarioRequest, settings: Settings, io: Io): Promise<number> {
+  const { answerScenario } = await import('./scenario.ts');
+  try {
+    return answerScenario(request, settings, io);
+  } catch (error) {
+    return sayFailure(error, { file: null, schema: 'scenarios/1', settings, io });
   }
 }

@@ -4,8 +4,8 @@
  */
 
 import type { Command } from 'commander';
+import { examplesOf } from './examples.ts';
 import { exitStatusTable } from './exit-status.ts';
-import { examplesOf } from './program.ts';
 
 /** File name (`tsdump-analyze-ps.1`) to contents, of `program` and every command below it. */
 export function manualPages(program: Command, version: string): Map<string, string> {

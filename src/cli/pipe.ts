@@ -6,7 +6,8 @@ import { CommanderError } from 'commander';
 import { DumpError } from '../bytes/errors.ts';
 import { answerCall, overview, type Session } from './analyze.ts';
 import { exitStatus } from './exit-status.ts';
-import { createProgram, type Settings } from './program.ts';
+import type { Settings } from './handlers.ts';
+import { createProgram } from './program.ts';
 import { packageVersion } from './version.ts';
 
 /**
@@ -36,6 +37,10 @@ export async function answerPipe(session: Session): Promise<number> {
   return worst ?? overview(session);
 }
 
+function refuse(): never {
+  throw new DumpError('usage', 'only commands of analyze can come from a pipe');
+}
+
 async function answerLine(session: Session, words: readonly string[]): Promise<number> {
   const { io } = session;
   let status: number = exitStatus.done;
@@ -49,9 +54,8 @@ async function answerLine(session: Session, words: readonly string[]): Promise<n
       const line = { ...session, settings: either(session.settings, settings) };
       status = await answerCall(line, { command, words: operands, options });
     },
-    capture: () => {
-      throw new DumpError('usage', 'only commands of analyze can come from a pipe');
-    },
+    capture: refuse,
+    scenario: refuse,
   });
   try {
     await program.parseAsync(['analyze', ...words], { from: 'user' });

@@ -4,62 +4,11 @@
  */
 
 import { Command, type OptionValues } from 'commander';
-import type { Command as AnalyzeCommand } from '../analyze/command.ts';
 import { commands } from '../analyze/table.ts';
-import { verdictClasses } from '../trial/verdict-classes.ts';
-import { suggestion } from './suggest.ts';
-
-/** The options that every command takes, anywhere on the line. */
-export interface Settings {
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly verbose: boolean;
-  readonly color: boolean;
-  readonly strict: boolean;
-}
-
-export interface AnalyzeRequest {
-  /** undefined: the overview, or commands from a pipe. */
-  readonly command: AnalyzeCommand | undefined;
-  readonly words: readonly string[];
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
-}
-
-export interface CaptureFlags {
-  readonly method: string;
-  readonly machine?: string;
-  readonly output?: string;
-  readonly level?: string;
-  readonly compress?: string;
-  readonly expect?: string;
-  readonly force?: boolean;
-}
-
-/** What the words lead to. Each may be asynchronous; parsing waits for it. */
-export interface Handlers {
-  readonly version: string;
-  out(text: string): void;
-  err(text: string): void;
-  welcome(): void | Promise<void>;
-  analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
-  capture(options: CaptureFlags, settings: Settings): void | Promise<void>;
-}
-
-type Example = readonly [words: string, meaning: string];
-
-const examplesOfCommands = new WeakMap<Command, readonly Example[]>();
-
-/** The examples at the end of a command's help. */
-export function examplesOf(command: Command): readonly Example[] {
-  return examplesOfCommands.get(command) ?? [];
-}
-
-function addExamples(command: Command, examples: readonly Example[]): Command {
-  examplesOfCommands.set(command, examples);
-  const width = Math.max(...examples.map(([words]) => words.length));
-  const rows = examples.map(([words, meaning]) => `  ${words.padEnd(width)}  ${meaning}`);
-  return command.addHelpText('after', `\nExamples:\n${rows.join('\n')}\n`);
-}
+import { addCapture, addScenario } from './capture-commands.ts';
+import { addExamples } from './examples.ts';
+import type { Handlers, Settings } from './handlers.ts';
+import { unknownCommand } from './unknown-command.ts';
 
 export function createProgram(handlers: Handlers): Command {
   const program = new Command('tsdump')
@@ -88,6 +37,7 @@ export function createProgram(handlers: Handlers): Command {
   const settings = (): Settings => settingsOf(program.opts());
   addAnalyze(program, handlers, settings);
   addCapture(program, handlers, settings);
+  addScenario(program, handlers, settings);
   // What `help` does not know it would answer with everything: it is refused like a command.
   program.addHelpText('beforeAll', ({ error, command }) => {
     return error ? unknownCommand(command, command.args[1]!) : '';
@@ -120,12 +70,6 @@ function usageOf(command: Command): string {
     names.unshift(at.name() === 'analyze' ? 'analyze FILE' : at.name());
   }
   return `${names.join(' ')} ${command.usage()}`;
-}
-
-function unknownCommand(parent: Command, word: string): never {
-  const names = parent.commands.map((child) => child.name());
-  const known = `hint: one of ${names.join(', ')}, help`;
-  return parent.error(`error: unknown command '${word}'${suggestion(word, names)}\n  ${known}`);
 }
 
 function addAnalyze(program: Command, handlers: Handlers, settings: () => Settings): void {
@@ -167,55 +111,6 @@ function addAnalyze(program: Command, handlers: Handlers, settings: () => Settin
     });
   }
   analyze.allowExcessArguments();
-}
-
-function addCapture(program: Command, handlers: Handlers, settings: () => Settings): void {
-  const door = program
-    .command('capture')
-    .summary('bring a vmcore back to life and capture it by a dump method')
-    .description(
-      'Makes an emulated machine of a vmcore at the instant of its panic, runs a dump method on ' +
-        'it stage by stage, and judges the file that comes out. Without options it takes the ' +
-        'machine that comes with tsdump and the method mkdump.',
-    )
-    .option('--method <name>', 'mkdump (ends in LKCD) or kexec (ends in KDUMP)', 'mkdump');
-  addCaptureFlags(door).action(async () => handlers.capture(door.opts(), settings()));
-  addExamples(door, [
-    ['tsdump capture', 'the default machine, by mkdump'],
-    ['tsdump capture --method kexec -o new.kdump', 'the same crash, by a second kernel'],
-    ['tsdump capture --machine vmcore --level user,free', 'your own vmcore, filtered'],
-  ]);
-
-  const methods = [
-    ['mkdump', 'capture by a mini kernel in its own region; ends in an LKCD dump'],
-    ['kexec', 'capture by a second kernel started with kexec; ends in a KDUMP dump'],
-  ] as const;
-  for (const [method, summary] of methods) {
-    const node = program.command(method).summary(summary).description(sentence(summary));
-    addCaptureFlags(node).action(async () =>
-      handlers.capture({ ...node.opts(), method }, settings()),
-    );
-    addExamples(node, [
-      [`tsdump ${method}`, 'the machine that comes with tsdump'],
-      [`tsdump ${method} --machine vmcore -o copy`, 'your own vmcore'],
-    ]);
-  }
-}
-
-function addCaptureFlags(command: Command): Command {
-  return command
-    .option('--machine <vmcore>', 'the dump to bring back to life (default: the one in fixtures)')
-    .option('-o, --output <file>', 'where the dump goes (default: METHOD.FORMAT, or METHOD-2 ...)')
-    .option(
-      '--level <level>',
-      'pages to leave out: 0-31 or zero,cache,private-cache,user,free (default: 0)',
-    )
-    .option(
-      '--compress <name>',
-      'LKCD: none, rle, zlib; KDUMP: none, zlib, lzo, snappy, zstd (default: zlib)',
-    )
-    .option('--expect <class>', `the verdict that ends with status 0: ${verdictClasses.join(' ')}`)
-    .option('--force', 'overwrite the output file');
 }
 
 /**

@@ -1,19 +1,60 @@
-/** What the command line lends to the rooms below, and the machine that comes along. */
+/** What the command line lends to the rooms below, and the files that it opens for them. */
 
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DumpError } from '../bytes/errors.ts';
+import { suggestion } from '../bytes/suggest.ts';
 import { openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSource } from '../host/file-source.ts';
 import { nodeWorld } from '../host/world.ts';
 
-/** The small real vmcore that `tsdump capture` takes where none is named. */
-export const defaultMachine = fileURLToPath(
-  new URL('../../fixtures/default.kdump', import.meta.url),
-);
+/** What comes along with the package. */
+export const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url));
+const scenarios = join(fixtures, 'scenarios');
 
 export const world = nodeWorld();
 
 /** Opens a dump file. Throws DumpErrors. */
 export async function openFile(path: string): Promise<Dump> {
   return openDump(fileSource(path), world);
+}
+
+/** The scenarios that come along, by name. */
+export function scenarioNames(): readonly string[] {
+  return namesIn(scenarios, '.yaml');
+}
+
+/** The file of a scenario that comes along, or the file that was named. Throws `usage`. */
+export function scenarioFile(name: string): string {
+  if (/[/\\]|\.ya?ml$/.test(name)) return name;
+  const known = scenarioNames();
+  if (known.includes(name)) return join(scenarios, `${name}.yaml`);
+  throw new DumpError('usage', `there is no scenario "${name}"${suggestion(name, known)}`, {
+    hint: '`tsdump scenario list` lists them; a file of your own ends in .yaml',
+  });
+}
+
+/** A text file. Throws `io`. */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    throw new DumpError('io', `cannot be read: ${code}`, {
+      where: { file },
+      hint: code === 'ENOENT' ? 'check the name' : undefined,
+      cause,
+    });
+  }
+}
+
+/** The files of a folder with this extension, without it; none where there is no such folder. */
+export function namesIn(folder: string, extension: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(extension))
+    .map((file) => file.slice(0, -extension.length))
+    .sort();
 }

@@ -23,6 +23,8 @@ export interface Translation {
   readonly pageSize: number;
   /** May the kernel write there? Every level must allow it. */
   readonly writable: boolean;
+  /** May it be executed? No level forbids it. */
+  readonly executable: boolean;
   /** The entry that maps the page, with all its flags. */
   readonly entry: bigint;
   /** The physical address of that entry. */
@@ -32,6 +34,7 @@ export interface Translation {
 export const pagePresent = 1n << 0n;
 const pageWritable = 1n << 1n;
 const pageLarge = 1n << 7n;
+const pageNoExecute = 1n << 63n;
 /** Set in a not-present entry whose page is there all the same (PROT_NONE, NUMA hinting). */
 const pageProtNone = 1n << 8n;
 const addressMask = 0x000f_ffff_ffff_f000n;
@@ -51,6 +54,7 @@ export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigin
   }
   let table = root.physical;
   let allowed = pageWritable;
+  let forbidden = 0n;
   for (let level: number = root.levels; ; level--) {
     const shift = BigInt(12 + 9 * (level - 1));
     // Four levels: the P4D is folded, the top table is called PGD.
@@ -65,6 +69,7 @@ export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigin
       });
     }
     allowed &= entry;
+    forbidden |= entry & pageNoExecute;
     const target = frameOf(entry) & ~root.encryptionMask;
     if (level === 1 || isLarge) {
       const offsetMask = (1n << shift) - 1n;
@@ -72,6 +77,7 @@ export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigin
         physical: (target & ~offsetMask) | (virtual & offsetMask),
         pageSize: 2 ** Number(shift),
         writable: allowed !== 0n,
+        executable: forbidden === 0n,
         entry,
         entryAddress,
       };

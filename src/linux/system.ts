@@ -56,14 +56,18 @@ export function utsname(kernel: KernelCore): Utsname {
 }
 
 function timekeeper(kernel: KernelCore): { time: number; uptime: number } {
+  const clock = kernel.object('struct timekeeper', timekeeperAddress(kernel));
+  return { time: Number(clock.xtime_sec), uptime: Number(clock.ktime_sec) };
+}
+
+/** Where the kernel's struct timekeeper stands. `absent` without its symbol or type. */
+export function timekeeperAddress(kernel: KernelCore): bigint {
   // `tk_core` is a sequence counter and a struct timekeeper; the struct around them has had a name
   // in BTF since v6.13 (struct tk_data). Before that the counter takes 8 bytes with its padding.
   const within = kernel.types.hasMember('struct tk_data', 'timekeeper')
     ? kernel.types.offsetOf('struct tk_data', 'timekeeper')
     : 8;
-  const address = kernel.symbol('tk_core').address + BigInt(within);
-  const clock = kernel.object('struct timekeeper', address);
-  return { time: Number(clock.xtime_sec), uptime: Number(clock.ktime_sec) };
+  return kernel.symbol('tk_core').address + BigInt(within);
 }
 
 function loadAverage(kernel: KernelCore): [number, number, number] {

@@ -17,7 +17,9 @@ export interface ClockLimits {
 }
 
 export class Clock {
-  readonly limits: ClockLimits;
+  limits: ClockLimits;
+  /** Told of each step before anybody sees the new time. */
+  onPass: ((until: number) => void) | undefined;
   #now: number;
 
   constructor(limits: ClockLimits, now = 0) {
@@ -34,17 +36,30 @@ export class Clock {
   spend(ns: number, what: string): void {
     const end = this.#now + Math.ceil(ns);
     if (end >= this.#limit()) this.hang(`${what}: the machine's time is up`, what);
-    this.#now = end;
+    this.#pass(end);
+  }
+
+  /** Lets at most `ns` pass without a stop; says what ended it. */
+  runOut(ns = Number.POSITIVE_INFINITY): 'time' | 'watchdog' | 'horizon' {
+    const limit = this.#limit();
+    this.#pass(Math.max(this.#now, Math.min(limit, this.#now + ns)));
+    if (this.#now < limit) return 'time';
+    return limit === this.limits.watchdogNs ? 'watchdog' : 'horizon';
   }
 
   /** Something that nothing ends from inside: until the watchdog, else the horizon. */
   hang(cause: string, object: string): never {
     const limit = this.#limit();
-    this.#now = limit;
+    this.#pass(limit);
     if (limit === this.limits.watchdogNs) {
       throw new MachineStop('reset', `${cause}; the hardware watchdog reset the machine`, object);
     }
     throw new MachineStop('hang', cause, object);
+  }
+
+  #pass(end: number): void {
+    this.onPass?.(end);
+    this.#now = end;
   }
 
   #limit(): number {

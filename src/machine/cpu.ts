@@ -12,22 +12,34 @@ import { AddressSpace } from '../linux/memory.ts';
 import type { PageTableRoot } from '../linux/paging.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import type { Clock } from './clock.ts';
+import { type CodeRange, type Footprints, footprintOf, type PathStage } from './footprints.ts';
 import type { HardwareProfile } from './hardware.ts';
 import type { MachineMemory } from './memory.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { MachineStop } from './stop.ts';
+import type { Trace } from './trace.ts';
 
 export type CpuRunState =
   | 'running'
   | 'idle'
+  /** With interrupts off, on a lock that nobody gives back: an NMI reaches it, an IPI does not. */
+  | 'spinning'
   /** In the handler of an NMI that never returns. */
   | 'in NMI'
   /** Takes no interrupt, no NMI, executes nothing. */
   | 'dead';
 
+/** What reaches a CPU that is not dead. Plain data. */
+export interface CpuCondition {
+  takesNmi: boolean;
+  takesIpi: boolean;
+}
+
 export interface SavedCpu {
   readonly number: number;
   readonly state: CpuRunState;
+  /** A sound CPU where it is left out. */
+  readonly condition?: CpuCondition;
   readonly registers: Registers | undefined;
   readonly task: bigint;
   readonly stack: bigint;
@@ -50,6 +62,9 @@ export interface CpuSurroundings {
   readonly kernel: Kernel;
   readonly ownWrites: OwnWrites;
   readonly resident: ReadonlyMap<string, ResidentCode>;
+  readonly trace: Trace;
+  /** Of this very kernel. */
+  readonly footprints: Footprints | undefined;
 }
 
 /** The longest function of a kernel is some 30 KB. */
@@ -58,6 +73,7 @@ const maxFunction = 64 * 1024;
 export class Cpu {
   readonly number: number;
   state: CpuRunState;
+  condition: CpuCondition;
   /** Undefined where neither dump nor memory has them. */
   registers: Registers | undefined;
   /** Virtual addresses of its current task_struct and of that task's stack. */
@@ -73,6 +89,7 @@ export class Cpu {
     this.#around = around;
     this.number = saved.number;
     this.state = saved.state;
+    this.condition = { takesNmi: true, takesIpi: true, ...saved.condition };
     this.registers = saved.registers;
     this.task = saved.task;
     this.stack = saved.stack;
@@ -92,14 +109,24 @@ export class Cpu {
     return this.#space;
   }
 
+  /** Executes nothing any more that is not its handler's. */
+  get isStopped(): boolean {
+    return this.state === 'in NMI' || this.state === 'dead';
+  }
+
   /** The value of a pointer or long variable of the kernel. */
   variable(name: string): bigint {
-    return this.memory.u64(this.#around.kernel.symbol(name).address);
+    const value = this.memory.u64(this.#around.kernel.symbol(name).address);
+    this.#tell('read', name, hex16(value));
+    return value;
   }
 
   /** A pointer member, as its address. */
   pointer(type: string, address: bigint, member: string): bigint {
-    return this.memory.u64(address + BigInt(this.#around.kernel.types.offsetOf(type, member)));
+    const offset = BigInt(this.#around.kernel.types.offsetOf(type, member));
+    const value = this.memory.u64(address + offset);
+    this.#tell('read', `${type}.${member}`, hex16(value));
+    return value;
   }
 
   /** PAGE_OFFSET: where the direct map starts is a variable, because KASLR moves it. */
@@ -127,16 +154,16 @@ export class Cpu {
       }
       this.#around.memory.write(physical, bytes.subarray(done, done + length));
       this.#around.ownWrites.add(what, Number(physical), length);
+      this.#tell('write', what);
       done += length;
     }
   }
 
-  /** Executes functions of the kernel or resident code; each must be there as it was at set-up. */
+  /**
+   * Executes functions of the kernel or resident code; each must be there as it was at set-up.
+   */
   execute(...names: readonly string[]): void {
-    for (const name of names) {
-      this.#fetch(name, this.#codeOf(name));
-      this.#around.clock.spend(this.#around.hardware.cpu.functionNs, name);
-    }
+    for (const name of names) this.#run(name, this.#codeOf(name), undefined);
   }
 
   /**
@@ -147,34 +174,106 @@ export class Cpu {
     this.execute(...names.filter((name) => kernel.symbols.inKernel(name) !== undefined));
   }
 
+  /**
+   * Executes what was recorded of a stage of a path, and no byte more; where nothing was, the named
+   * functions as a whole.
+   */
+  executePath(stage: PathStage, ...otherwise: readonly string[]): void {
+    const { footprints, kernel } = this.#around;
+    const functions = footprints && footprintOf(footprints, stage);
+    if (functions === undefined) {
+      this.executeKnown(...otherwise);
+      return;
+    }
+    for (const { function: name, ranges } of functions) {
+      // Several functions of one name: the recording does not say which one it was.
+      if (kernel.symbols.lookupAll(name).length !== 1) continue;
+      this.#run(name, this.#codeOf(name), ranges);
+    }
+  }
+
   save(): SavedCpu {
     const { number, state, registers, task, stack, root } = this;
-    return { number, state, registers, task, stack, root };
+    return { number, state, condition: { ...this.condition }, registers, task, stack, root };
   }
 
-  #codeOf(name: string): ResidentCode {
-    const resident = this.#around.resident.get(name);
-    if (resident !== undefined) return resident;
-    const { kernel } = this.#around;
+  #tell(what: 'read' | 'write' | 'execute', name: string, detail?: string): void {
+    const { clock, trace } = this.#around;
+    if (trace.listener === undefined) return;
+    const event = { ns: clock.now, what, cpu: this.number, name };
+    trace.listener(detail === undefined ? event : { ...event, detail });
+  }
+
+  #codeOf(name: string): Code {
+    const { kernel, resident } = this.#around;
+    const placed = resident.get(name);
+    if (placed !== undefined) {
+      const { space, address, bytes } = placed;
+      const expected = (from: number, end: number) => bytes.subarray(from, end);
+      return { space, address, size: bytes.length, expected };
+    }
     const symbol = kernel.symbol(name);
-    const size = Math.min(kernel.symbols.sizeOf(symbol), maxFunction);
-    const bytes = kernel.memory.read(symbol.address, size);
-    return { space: 'kernel', address: symbol.address, bytes };
+    const { address } = symbol;
+    return {
+      space: 'kernel',
+      address,
+      size: Math.min(kernel.symbols.sizeOf(symbol), maxFunction),
+      expected: (from, end) => kernel.memory.read(address + BigInt(from), end - from),
+    };
   }
 
-  #fetch(name: string, { space, address, bytes: expected }: ResidentCode): void {
-    const memory = space === 'kernel' ? this.memory : this.memory.physical;
-    let found: Uint8Array;
+  /** `ranges`: what is executed of it; undefined: all. */
+  #run(name: string, code: Code, ranges: readonly CodeRange[] | undefined): void {
+    const { clock, hardware, trace } = this.#around;
+    const start = clock.now;
+    const executed = ranges ?? [[0, code.size] as const];
+    if (trace.listener !== undefined) {
+      this.#tell('execute', name, rangesText(code.address, executed));
+    }
+    for (const [from, end] of executed) this.#fetch(name, code, from, end);
+    clock.spend(hardware.cpu.functionNs, name);
+    trace.span(`CPU ${this.number}`, start, clock.now, 'kernel');
+  }
+
+  #fetch(name: string, code: Code, from: number, end: number): void {
+    const found = this.#fetched(name, code, from, end);
+    const expected = code.expected(from, end);
+    for (let at = 0; at < expected.length; at++) {
+      if (found[at] === expected[at]) continue;
+      const place = `+0x${(from + at).toString(16)}`;
+      const cause = `wild jump: the text of ${name} is overwritten at ${place}`;
+      throw new MachineStop('wild jump', cause, `${name}${place}`);
+    }
+  }
+
+  #fetched(name: string, { space, address }: Code, from: number, end: number): Uint8Array {
+    const { memory } = this;
+    const start = address + BigInt(from);
+    if (space === 'physical') return memory.physical.read(start, end - from);
     try {
-      found = memory.read(address, expected.length);
+      for (let page = start & ~0xfffn; page < address + BigInt(end); page += 4096n) {
+        if (memory.translate(page).executable) continue;
+        const cause = `${name} is in a page that may not be executed`;
+        throw new MachineStop('nested fault', cause, name);
+      }
+      return memory.read(start, end - from);
     } catch (error) {
       if (!(error instanceof DumpError) || error.where.physical !== undefined) throw error;
       throw new MachineStop('nested fault', `${name} is not mapped any more`, name, error);
     }
-    for (let at = 0; at < expected.length; at++) {
-      if (found[at] === expected[at]) continue;
-      const cause = `wild jump: the text of ${name} is overwritten at +0x${at.toString(16)}`;
-      throw new MachineStop('wild jump', cause, `${name}+0x${at.toString(16)}`);
-    }
   }
+}
+
+/** `0xffffffff81000000+0x0-0x6b+0x70-0x80`: for the trace. */
+function rangesText(address: bigint, ranges: readonly CodeRange[]): string {
+  const texts = ranges.map(([from, end]) => `+0x${from.toString(16)}-0x${end.toString(16)}`);
+  return `0x${hex16(address)}${texts.join('')}`;
+}
+
+/** Text that can be executed, and what it must be. */
+interface Code {
+  readonly space: ResidentCode['space'];
+  readonly address: bigint;
+  readonly size: number;
+  expected(from: number, end: number): Uint8Array;
 }

@@ -20,6 +20,7 @@ import {
 } from './crash-content.ts';
 import { u64Bytes } from './edit.ts';
 import { pageAddress } from './free-blocks.ts';
+import { mapIntoKernel, protectRegion } from './kernel-mapping.ts';
 import type { Machine } from './machine.ts';
 import { setEmptyList, setMember } from './members.ts';
 import { largePage, PageTables, smallPage } from './page-tables.ts';
@@ -47,7 +48,7 @@ const crashType = 1n;
  */
 const topTableMember = 'arch.pgd';
 /** The tables between the top one and a page, by their member in struct kimage's arch part. */
-const transitionMembers = ['p4d', 'pud', 'pmd', 'pte'] as const;
+export const transitionMembers = ['p4d', 'pud', 'pmd', 'pte'] as const;
 
 /** What an image that was loaded before its region was lost still tells. Addresses are virtual. */
 interface LoadedBefore {
@@ -69,7 +70,7 @@ export function placeCrashImage(
   const before = existing === undefined ? undefined : loadedBefore(machine, existing);
   const pages = new RegionPages(machine.memory, region);
   const control = takeControlPages(machine, layout, pages, before);
-  const copy = placeVmcoreinfo(machine, pages, before);
+  const copy = placeVmcoreinfo(machine, layout, pages, before);
   const elfcore = pages.fill(elfcoreBytes(machine, region));
   const hashed = [
     elfcore,
@@ -82,7 +83,11 @@ export function placeCrashImage(
   const transition = before?.transition ?? newTransition(machine, layout);
   writeKimage(machine, layout, { image, segments, control, copy, transition });
   mapForTheJump(machine, pages, control, transition);
-  if (before === undefined) announce(machine, region, image);
+  if (before === undefined) {
+    announce(machine, region, image);
+    const { code } = control;
+    protectRegion(machine, layout, region, { start: code, end: code + basePageSize });
+  }
   const what = `crash kernel placed: kimage 0x${image.toString(16)}, ${segments.length} segments`;
   machine.edits.push({ what, after: segments.map(rangeText).join(' ') });
   const regions = purgatory.start + purgatoryTable;
@@ -166,6 +171,7 @@ function takeControlPages(
 /** The copy of VMCOREINFO's text in the protected region, with the kernel's pointers to it. */
 function placeVmcoreinfo(
   machine: Machine,
+  layout: PageLayout,
   pages: RegionPages,
   before: LoadedBefore | undefined,
 ): bigint {
@@ -176,8 +182,8 @@ function placeVmcoreinfo(
     known === 0n ? pages.take(basePageSize) : Number(machine.virtual.translate(known).physical);
   if (known !== 0n) pages.keep(physical, basePageSize);
   machine.memory.write(BigInt(physical), text.subarray(0, basePageSize));
-  // The kernel maps that page anew; ours is reached through the direct map.
-  const copy = known === 0n ? machine.kernel.toVirtual(BigInt(physical)) : known;
+  // The kernel maps that page anew: in the direct map it becomes read-only.
+  const copy = known === 0n ? mapIntoKernel(machine, layout, BigInt(physical)) : known;
   const safe = symbols.inKernel('vmcoreinfo_data_safecopy');
   if (safe !== undefined) machine.poke(safe.address, u64Bytes(copy));
   const size = symbols.inKernel('vmcoreinfo_size');

@@ -19,6 +19,9 @@ export type SavedFiles = readonly Readonly<FileEntry>[];
 
 const bufferSize = 256 * 1024;
 
+/** A driver's write to the disk. Throws DumpErrors `io`. */
+export type BlockWrite = (offset: number, parts: readonly Uint8Array[]) => void;
+
 export class FileArea {
   readonly #disk: Disk;
   readonly #partition: Partition;
@@ -35,12 +38,12 @@ export class FileArea {
   }
 
   /** A new file behind all others; the newest one alone may grow. `io` where the area is full. */
-  create(name: string): Sink {
+  create(name: string, write: BlockWrite = this.#writeDirectly): Sink {
     const last = this.#files.at(-1);
     const start = last === undefined ? 0 : Math.ceil((last.start + last.size) / 4096) * 4096;
     const file: FileEntry = { name, start, size: 0 };
     this.#files.push(file);
-    return new BufferedFile(name, (offset, bytes) => this.#write(file, offset, bytes));
+    return new BufferedFile(name, (offset, parts) => this.#write(file, offset, parts, write));
   }
 
   rename(from: string, to: string): void {
@@ -57,8 +60,10 @@ export class FileArea {
     return {
       name,
       size: file.size,
+      inMemory: true,
       read: (offset, length) =>
         this.#disk.peek(start + offset, Math.max(0, Math.min(length, file.size - offset))),
+      pieces: () => this.#disk.pieces(start, file.size),
       close: () => {},
     };
   }
@@ -75,37 +80,49 @@ export class FileArea {
     return file;
   }
 
-  #write(file: FileEntry, offset: number, bytes: Uint8Array): void {
-    if (file.start + offset + bytes.length > this.#partition.size) {
+  readonly #writeDirectly: BlockWrite = (offset, parts) => {
+    const { result } = this.#disk.write(offset, parts);
+    if (result !== 'ok') throw new DumpError('io', `${this.#partition.name}: ${result}`);
+  };
+
+  #write(file: FileEntry, offset: number, parts: readonly Uint8Array[], write: BlockWrite): void {
+    const end = offset + parts.reduce((sum, part) => sum + part.length, 0);
+    if (file.start + end > this.#partition.size) {
       throw new DumpError('io', `no space left on ${this.#partition.name} for ${file.name}`);
     }
-    this.#disk.write(this.#partition.start + file.start + offset, bytes);
-    file.size = Math.max(file.size, offset + bytes.length);
+    write(this.#partition.start + file.start + offset, parts);
+    file.size = Math.max(file.size, end);
   }
 }
 
+/** Collects neighbouring writes; what is written as kept goes to the disk without a copy. */
 class BufferedFile implements Sink {
   readonly name: string;
-  readonly #flushTo: (offset: number, bytes: Uint8Array) => void;
-  readonly #buffer = new Uint8Array(bufferSize);
+  readonly #flushTo: (offset: number, parts: readonly Uint8Array[]) => void;
+  #parts: Uint8Array[] = [];
   #start = 0;
   #length = 0;
 
-  constructor(name: string, flushTo: (offset: number, bytes: Uint8Array) => void) {
+  constructor(name: string, flushTo: (offset: number, parts: readonly Uint8Array[]) => void) {
     this.name = name;
     this.#flushTo = flushTo;
   }
 
   write(offset: number, bytes: Uint8Array): void {
+    this.writeKept(offset, [bytes.slice()]);
+  }
+
+  writeKept(offset: number, parts: readonly Uint8Array[]): void {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
     const follows = offset === this.#start + this.#length;
-    if (!follows || this.#length + bytes.length > bufferSize) this.#flush();
-    if (bytes.length > bufferSize) {
-      this.#flushTo(offset, bytes);
+    if (!follows || this.#length + length > bufferSize) this.#flush();
+    if (length > bufferSize) {
+      this.#flushTo(offset, parts);
       return;
     }
     if (this.#length === 0) this.#start = offset;
-    this.#buffer.set(bytes, this.#length);
-    this.#length += bytes.length;
+    for (const part of parts) this.#parts.push(part);
+    this.#length += length;
   }
 
   finish(): void {
@@ -113,12 +130,18 @@ class BufferedFile implements Sink {
   }
 
   abort(): void {
-    this.#length = 0;
+    this.#clear();
   }
 
   #flush(): void {
     if (this.#length === 0) return;
-    this.#flushTo(this.#start, this.#buffer.subarray(0, this.#length));
+    const parts = this.#parts;
+    this.#clear();
+    this.#flushTo(this.#start, parts);
+  }
+
+  #clear(): void {
+    this.#parts = [];
     this.#length = 0;
   }
 }

@@ -5,43 +5,41 @@
 
 import { assert, DumpError } from '../bytes/errors.ts';
 import type { Dump, MemoryImage } from '../dump/types.ts';
-import { type Kernel, openKernel } from '../linux/kernel.ts';
+import type { Kernel } from '../linux/kernel.ts';
 import { AddressSpace } from '../linux/memory.ts';
 import { type KernelObject, viewObject } from '../linux/objects.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
-import { systemInfo } from '../linux/system.ts';
+import {
+  type Blueprint,
+  blueprintOf,
+  limitsOf,
+  type MachineOptions,
+  partitionsFor,
+  topPfnOf,
+} from './blueprint.ts';
 import { Clock, second } from './clock.ts';
 import { Cpu, type CpuSurroundings, type ResidentCode, type SavedCpu } from './cpu.ts';
-import { Disk, type Partition, partitionsOf, type SavedDisk } from './disk.ts';
+import { type Damage, type DamageResult, damageMemory } from './damage.ts';
+import { type DeviceOrigin, programPins, requestsInFlight } from './devices.ts';
+import { Disk, type SavedDisk } from './disk.ts';
 import { type EditNote, editNote, type PlannedEdit } from './edit.ts';
 import { FileArea, type SavedFiles } from './files.ts';
 import { type HardwareProfile, virtioScsi } from './hardware.ts';
+import { InterruptController, type InterruptLine } from './interrupts.ts';
 import { MachineDump, type RegisterSource } from './machine-dump.ts';
 import { MachineMemory, type SavedMemory } from './memory.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
-import { type PhysicalRange, pagesOf, ramOfImage, systemRam } from './ram.ts';
-import { type PanicContext, planRewinding } from './rewind.ts';
+import type { PhysicalRange } from './ram.ts';
+import type { PanicContext } from './rewind.ts';
+import { RunningCpus, type SavedRunning, tryWrite } from './running.ts';
+import { type SavedSchedule, Schedule, type ScheduledWrite } from './schedule.ts';
 import { type SavedSnapshot, Snapshot } from './snapshot.ts';
 import { MachineStop } from './stop.ts';
+import { type Activity, Trace, type TraceEvent } from './trace.ts';
 
-export interface MachineOptions {
-  /** SHA-256 of bytes, 32 bytes: the digests of a loaded crash kernel. */
-  readonly sha256: (bytes: Uint8Array) => Uint8Array;
-  readonly hardware?: HardwareProfile;
-  /** The hardware watchdog; undefined: the machine has none. */
-  readonly watchdogSeconds?: number;
-  /** How long a run may take in virtual time; 3600. */
-  readonly horizonSeconds?: number;
-  /** Size of the raw dump partition; its default holds all RAM. */
-  readonly dumpPartitionBytes?: number;
-  /** Size of the partition with the file system that kdump writes to. */
-  readonly filesPartitionBytes?: number;
-}
-
-/** Plain data (structured clone): a machine between two steps. */
-export interface SavedMachine {
+/** A machine without its memory. */
+interface SavedParts {
   readonly now: number;
-  readonly memory: SavedMemory;
   readonly cpus: readonly SavedCpu[];
   readonly disk: SavedDisk;
   readonly files: SavedFiles;
@@ -49,75 +47,163 @@ export interface SavedMachine {
   readonly ownWrites: readonly OwnWrite[];
   readonly resident: readonly (readonly [name: string, code: ResidentCode])[];
   readonly edits: readonly EditNote[];
+  readonly interrupts: readonly InterruptLine[];
+  readonly firmware: Firmware;
+  readonly watchdogNs: number | undefined;
+  readonly schedule: SavedSchedule;
+  readonly running: SavedRunning;
+  readonly activity: readonly Activity[];
 }
 
-const partitionReserve = 64 * 1024 * 1024;
+/** What a reset of the machine does. Plain data. */
+export interface Firmware {
+  /** Whether memory outlives a reset. */
+  keepsMemory: boolean;
+  bootNs: number;
+}
+
+/** Plain data (structured clone): a machine between two steps. */
+export interface SavedMachine extends SavedParts {
+  readonly memory: SavedMemory;
+}
 
 export class Machine {
+  readonly blueprint: Blueprint;
   readonly name: string;
-  /** The input, untouched. */
-  readonly input: Dump;
-  /**
-   * The undamaged kernel of the input: types, symbols and text as compiler and linker left them.
-   */
-  readonly kernel: Kernel;
-  readonly hardware: HardwareProfile;
-  readonly sha256: (bytes: Uint8Array) => Uint8Array;
   readonly memory: MachineMemory;
   readonly clock: Clock;
   readonly disk: Disk;
   readonly files: FileArea;
   readonly cpus: readonly Cpu[];
-  /** What the kernel calls System RAM. */
-  readonly ram: readonly PhysicalRange[];
-  readonly panic: PanicContext;
   readonly ownWrites: OwnWrites;
   /** Everything that was changed before the instant. */
   readonly edits: EditNote[];
+  readonly interrupts: InterruptController;
+  readonly firmware: Firmware;
+  readonly #trace: Trace;
+  readonly #schedule: Schedule;
+  readonly #running: RunningCpus;
   readonly #resident: Map<string, ResidentCode>;
-  readonly #startTime: number;
   #space: AddressSpace | undefined;
   #generation = -1;
 
   /** The machine of any vmcore, rewound to its panic. Throws DumpErrors of the dump's kernel. */
   static fromDump(dump: Dump, options: MachineOptions): Machine {
-    return new Machine(dump, options, undefined);
+    return Machine.of(blueprintOf(dump, options));
   }
 
-  /** A machine as `save` left it; `dump` and `options` must be those that it was made from. */
-  static restore(dump: Dump, options: MachineOptions, saved: SavedMachine): Machine {
-    return new Machine(dump, options, saved);
+  /** A machine at its panic. */
+  static of(blueprint: Blueprint): Machine {
+    const { input, rewinding } = blueprint;
+    const machine = new Machine(
+      blueprint,
+      new MachineMemory(input, topPfnOf(blueprint)),
+      undefined,
+    );
+    for (const edit of rewinding.edits) machine.#rewind(edit);
+    machine.#connectDevices();
+    return machine;
   }
 
-  private constructor(dump: Dump, options: MachineOptions, saved: SavedMachine | undefined) {
-    this.name = dump.name;
-    this.input = dump;
-    this.kernel = openKernel(dump);
-    this.hardware = options.hardware ?? virtioScsi;
-    this.sha256 = options.sha256;
-    this.clock = new Clock(limitsOf(options), saved?.now);
-    this.ram = ramOf(this.kernel, dump);
-    const topPfn = Math.max(0, ...this.ram.map((range) => pagesOf(range, dump.pageSize).end));
-    this.memory = new MachineMemory(dump, topPfn, saved?.memory);
-    this.#startTime = systemInfo(this.kernel).time ?? Math.floor(dump.time ?? 0);
-    const partitions = partitionsFor(options, this.ram);
-    this.disk = new Disk(this.clock, this.hardware.disk, partitions, saved?.disk);
+  /** A machine as `save` left it, of a blueprint of the same dump and options. */
+  static restore(blueprint: Blueprint, saved: SavedMachine): Machine {
+    const memory = new MachineMemory(blueprint.input, topPfnOf(blueprint), saved.memory);
+    return new Machine(blueprint, memory, saved);
+  }
+
+  private constructor(blueprint: Blueprint, memory: MachineMemory, saved: SavedParts | undefined) {
+    const { input, kernel, options, ram, rewinding } = blueprint;
+    this.blueprint = blueprint;
+    this.name = input.name;
+    this.memory = memory;
+    this.#trace = new Trace(saved?.activity);
+    this.clock = new Clock(limitsOf(options, saved), saved?.now);
+    this.clock.onPass = (until) => this.#carryOut(until);
+    const partitions = partitionsFor(options, ram);
+    this.disk = new Disk(this.clock, this.hardware.disk, partitions, saved?.disk, this.#trace);
+    this.interrupts = new InterruptController(rewinding.panic.cpu, saved?.interrupts);
+    const bootNs = this.hardware.boot.firmwareNs;
+    this.firmware = { ...(saved?.firmware ?? { keepsMemory: true, bootNs }) };
+    this.#schedule = new Schedule(saved?.schedule);
+    this.#running = new RunningCpus(blueprint.running, saved?.running);
     this.files = new FileArea(this.disk, saved?.files);
-    this.ownWrites = new OwnWrites(dump.pageSize, saved?.ownPlaces, saved?.ownWrites);
+    this.ownWrites = new OwnWrites(input.pageSize, saved?.ownPlaces, saved?.ownWrites);
     this.#resident = new Map(saved?.resident);
     const around: CpuSurroundings = {
-      memory: this.memory,
+      memory,
       clock: this.clock,
       hardware: this.hardware,
-      kernel: this.kernel,
+      kernel,
       ownWrites: this.ownWrites,
       resident: this.#resident,
+      trace: this.#trace,
+      footprints: blueprint.footprints,
     };
-    const rewinding = planRewinding(this.kernel);
-    this.panic = rewinding.panic;
     this.cpus = (saved?.cpus ?? rewinding.cpus).map((cpu) => new Cpu(around, cpu));
     this.edits = [...(saved?.edits ?? rewinding.remarks)];
-    if (saved === undefined) for (const edit of rewinding.edits) this.#rewind(edit);
+  }
+
+  /** The input, untouched. */
+  get input(): Dump {
+    return this.blueprint.input;
+  }
+
+  /** The undamaged kernel of the input. */
+  get kernel(): Kernel {
+    return this.blueprint.kernel;
+  }
+
+  get hardware(): HardwareProfile {
+    return this.blueprint.options.hardware ?? virtioScsi;
+  }
+
+  get sha256(): MachineOptions['sha256'] {
+    return this.blueprint.options.sha256;
+  }
+
+  /** What the kernel calls System RAM. */
+  get ram(): readonly PhysicalRange[] {
+    return this.blueprint.ram;
+  }
+
+  get panic(): PanicContext {
+    return this.blueprint.rewinding.panic;
+  }
+
+  /** Whether the devices' state is the real one of the input's machine. */
+  get deviceOrigin(): DeviceOrigin {
+    return this.blueprint.options.devices === undefined ? 'synthetic' : 'side file';
+  }
+
+  /** Told of everything that happens; costs nothing while it is unset. */
+  get trace(): Trace['listener'] {
+    return this.#trace.listener;
+  }
+
+  set trace(listener: Trace['listener']) {
+    this.#trace.listener = listener;
+  }
+
+  /** Who was at what, and when: for pictures. */
+  get activity(): readonly Activity[] {
+    const stopped = this.cpus.filter((cpu) => cpu.state === 'in NMI');
+    const spans = stopped.map(({ number }): Activity => {
+      const lane = `CPU ${number}`;
+      const last = this.#trace.activity.findLast((span) => span.lane === lane);
+      return { lane, startNs: last?.endNs ?? 0, endNs: this.clock.now, what: 'in NMI' };
+    });
+    return [...this.#trace.activity, ...spans];
+  }
+
+  /** From the instant on; undefined: the machine has none. */
+  setWatchdog(seconds: number | undefined): void {
+    const watchdogNs = seconds === undefined ? undefined : seconds * second;
+    this.clock.limits = { ...this.clock.limits, watchdogNs };
+  }
+
+  /** A machine that goes its own way from here on. Pages are shared until one side writes them. */
+  fork(): Machine {
+    return new Machine(this.blueprint, this.memory.fork(), this.#parts());
   }
 
   get panicCpu(): Cpu {
@@ -194,24 +280,60 @@ export class Machine {
    */
   sendNmi(to: Cpu): boolean {
     this.clock.spend(this.hardware.cpu.nmiNs, `NMI to CPU ${to.number}`);
-    if (to.state === 'dead') return false;
-    to.state = 'in NMI';
-    return true;
+    const isTaken = to.state !== 'dead' && to.condition.takesNmi;
+    const detail = isTaken ? 'taken' : 'not taken';
+    this.tell({ what: 'nmi', cpu: to.number, name: `NMI to CPU ${to.number}`, detail });
+    if (isTaken) to.state = 'in NMI';
+    return isTaken;
+  }
+
+  /** Lets time pass in which the CPU that runs the method is at `what`. */
+  spend(ns: number, what: string): void {
+    const start = this.clock.now;
+    this.clock.spend(ns, what);
+    this.#trace.span(`CPU ${this.panic.cpu}`, start, this.clock.now, what);
+  }
+
+  /** Waits for something: as `spend`, and told. */
+  wait(ns: number, what: string): void {
+    this.tell({ what: 'wait', name: what });
+    this.spend(ns, what);
   }
 
   /** Lets the time pass that work on `amount` units takes at `perSecond` of them. */
   work(amount: number, perSecond: number, what: string): void {
-    this.clock.spend((amount / perSecond) * 1e9, what);
+    this.spend((amount / perSecond) * 1e9, what);
+  }
+
+  tell(event: Omit<TraceEvent, 'ns'>): void {
+    this.#trace.listener?.({ ns: this.clock.now, ...event });
+  }
+
+  /** Changes memory as a fault does, not as a method; nothing is changed where it says so. */
+  damage(damage: Damage): DamageResult {
+    const result = damageMemory(this, damage);
+    this.tell({ what: 'write', name: damage.what, detail: `${damage.by}: ${result}` });
+    return result;
+  }
+
+  /** Carried out when the clock passes its time, unless its CPU or device was stopped before. */
+  schedule(write: ScheduledWrite): void {
+    this.#schedule.add(write);
+  }
+
+  /** A device that was reset does nothing any more that the crashed kernel told it to. */
+  silence(device: string): void {
+    this.#schedule.silence(device);
   }
 
   /** The battery-backed clock: seconds since 1970. */
   get time(): number {
-    return this.#startTime + Math.floor(this.clock.now / second);
+    return this.blueprint.startTime + Math.floor(this.clock.now / second);
   }
 
   /** The reset at the end of a run: only the disk is looked at after it. */
   reboot(): void {
-    this.clock.spend(this.hardware.boot.firmwareNs, 'firmware');
+    this.spend(this.firmware.bootNs, 'firmware');
   }
 
   /** Memory as it is now, whatever is written later. */
@@ -239,10 +361,14 @@ export class Machine {
     return this.ram.some((range) => physical >= range.start && physical < range.end);
   }
 
+  /** Refers to pages and disk contents and copies none: they never change any more. */
   save(): SavedMachine {
+    return { ...this.#parts(), memory: this.memory.save() };
+  }
+
+  #parts(): SavedParts {
     return {
       now: this.clock.now,
-      memory: this.memory.save(),
       cpus: this.cpus.map((cpu) => cpu.save()),
       disk: this.disk.save(),
       files: this.files.save(),
@@ -250,29 +376,38 @@ export class Machine {
       ownWrites: [...this.ownWrites.list],
       resident: [...this.#resident],
       edits: [...this.edits],
+      interrupts: this.interrupts.save(),
+      firmware: { ...this.firmware },
+      watchdogNs: this.clock.limits.watchdogNs,
+      schedule: this.#schedule.save(),
+      running: this.#running.save(),
+      activity: this.#trace.activity.map((span) => ({ ...span })),
     };
   }
-}
 
-function limitsOf(options: MachineOptions): Clock['limits'] {
-  const horizonNs = (options.horizonSeconds ?? 3600) * second;
-  if (options.watchdogSeconds === undefined) return { horizonNs };
-  return { horizonNs, watchdogNs: options.watchdogSeconds * second };
-}
-
-function ramOf(kernel: Kernel, dump: Dump): PhysicalRange[] {
-  try {
-    return systemRam(kernel, kernel.symbol('iomem_resource').address);
-  } catch (error) {
-    if (error instanceof DumpError) return ramOfImage(dump);
-    throw error;
+  #connectDevices(): void {
+    const { devices } = this.blueprint.options;
+    if (devices === undefined) return;
+    programPins(this.interrupts, devices);
+    const { inFlight, remarks } = requestsInFlight(this.memory, devices);
+    this.disk.condition.inFlight = inFlight;
+    for (const what of remarks) this.edits.push({ what });
   }
-}
 
-function partitionsFor(options: MachineOptions, ram: readonly PhysicalRange[]): Partition[] {
-  const bytes = ram.reduce((sum, range) => sum + range.end - range.start, 0) + partitionReserve;
-  return partitionsOf([
-    { use: 'dump', size: options.dumpPartitionBytes ?? bytes },
-    { use: 'files', size: options.filesPartitionBytes ?? bytes },
-  ]);
+  /** What others than the method do to memory until then. */
+  #carryOut(until: number): void {
+    for (const write of this.#schedule.due(until)) {
+      const { by } = write;
+      if ('cpu' in by && this.cpus.some((cpu) => cpu.number === by.cpu && cpu.isStopped)) continue;
+      const isDone = tryWrite(this.memory, BigInt(write.physical), write.bytes);
+      const detail = isDone ? 'done' : 'no memory';
+      this.#trace.listener?.({
+        ns: write.atNs,
+        what: 'scheduled write',
+        name: write.what,
+        detail,
+      });
+    }
+    this.#running.pass(this, until);
+  }
 }

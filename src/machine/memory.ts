@@ -1,10 +1,12 @@
 /**
  * The machine's physical memory: pages of a dump, copied on the first write, and RAM added above
  * them. A page that the dump does not hold stays a hole until somebody writes all of it. A page's
- * bytes never change once somebody else was shown them by a tracker: the writer gets the copy.
+ * bytes never change once somebody else keeps them (a tracker, a fork, a disk): the writer gets a
+ * copy.
  */
 
 import { DumpError } from '../bytes/errors.ts';
+import { zeroPageOf } from '../dump/content.ts';
 import { joinRuns } from '../dump/runs.ts';
 import type { MemoryImage, Page, PageRun, PageState } from '../dump/types.ts';
 import { PageTracker } from './tracker.ts';
@@ -18,12 +20,14 @@ export class MachineMemory implements MemoryImage {
   readonly name: string;
   readonly pageSize: number;
   readonly #base: MemoryImage;
-  readonly #written = new Map<number, Uint8Array>();
+  readonly #written: Map<number, Uint8Array>;
+  /** Written pages that nobody else keeps: they are written in place. */
+  readonly #mutable = new Set<number>();
   readonly #trackers = new Set<PageTracker>();
   readonly #zeroPage: Uint8Array;
   /** One past the highest PFN of the machine that was. */
   readonly #topPfn: number;
-  #addedPages = 0;
+  #addedPages: number;
   #generation = 0;
 
   /** `topPfn`: RAM may reach further than the pages that the dump holds. */
@@ -32,10 +36,9 @@ export class MachineMemory implements MemoryImage {
     this.pageSize = base.pageSize;
     this.#base = base;
     this.#topPfn = Math.max(base.endPfn, topPfn);
-    this.#zeroPage = new Uint8Array(base.pageSize);
-    if (saved === undefined) return;
-    this.#addedPages = saved.addedPages;
-    for (const [pfn, bytes] of saved.pages) this.#written.set(pfn, bytes.slice());
+    this.#zeroPage = zeroPageOf(base.pageSize);
+    this.#written = new Map(saved?.pages);
+    this.#addedPages = saved?.addedPages ?? 0;
   }
 
   get endPfn(): number {
@@ -59,6 +62,12 @@ export class MachineMemory implements MemoryImage {
     if (this.#isAdded(pfn)) return { state: 'zero', bytes: this.#zeroPage };
     if (pfn < this.#base.endPfn) return this.#base.readPage(pfn);
     return { state: 'missing', bytes: undefined };
+  }
+
+  /** As `readPage`; whatever is written later, these bytes never change. */
+  stablePage(pfn: number): Page {
+    this.#mutable.delete(pfn);
+    return this.readPage(pfn);
   }
 
   runs(): Iterable<PageRun> {
@@ -100,9 +109,20 @@ export class MachineMemory implements MemoryImage {
     return tracker;
   }
 
+  /** Refers to the pages and copies none. */
   save(): SavedMemory {
-    const pages = [...this.#written].map(([pfn, bytes]) => [pfn, bytes.slice()] as const);
-    return { addedPages: this.#addedPages, pages: pages.sort((a, b) => a[0] - b[0]) };
+    this.#mutable.clear();
+    return {
+      addedPages: this.#addedPages,
+      pages: [...this.#written].sort((a, b) => a[0] - b[0]),
+    };
+  }
+
+  /** Memory that goes its own way from here on; both sides copy a page before they write to it. */
+  fork(): MachineMemory {
+    this.#mutable.clear();
+    const pages = [...this.#written];
+    return new MachineMemory(this.#base, this.#topPfn, { addedPages: this.#addedPages, pages });
   }
 
   /** The bytes of a page of which a part is written. */
@@ -120,14 +140,14 @@ export class MachineMemory implements MemoryImage {
   }
 
   #own(pfn: number, before: Page): Uint8Array {
-    let shown = false;
     for (const tracker of this.#trackers) {
-      if (tracker.note(pfn, before)) shown = true;
+      if (tracker.note(pfn, before)) this.#mutable.delete(pfn);
     }
     const own = this.#written.get(pfn);
-    if (own !== undefined && !shown) return own;
+    if (own !== undefined && this.#mutable.has(pfn)) return own;
     const copy = before.bytes === undefined ? new Uint8Array(this.pageSize) : before.bytes.slice();
     this.#written.set(pfn, copy);
+    this.#mutable.add(pfn);
     return copy;
   }
 

@@ -68,8 +68,9 @@ export class OwnWrites {
   of(pfn: number): readonly OwnWrite[] {
     const start = pfn * this.#pageSize;
     const end = start + this.#pageSize;
-    const regions = this.#regions.filter((region) => region.start < end && region.end > start);
-    return [...(this.#byPage.get(pfn) ?? []), ...regions];
+    const inPage = this.#byPage.get(pfn) ?? [];
+    const isHere = (region: OwnWrite): boolean => region.start < end && region.end > start;
+    return this.#regions.some(isHere) ? [...inPage, ...this.#regions.filter(isHere)] : inPage;
   }
 
   /** Is every byte of the page the method's own? */

@@ -19,6 +19,11 @@ const addressMask = 0x000f_ffff_ffff_f000n;
 export const smallPage = 4096n;
 export const largePage = 2n * 1024n * 1024n;
 
+/** An entry that leads to a table. */
+export function tableEntry(table: bigint): bigint {
+  return table | tableFlags;
+}
+
 export class PageTables {
   readonly root: PageTableRoot;
   readonly #memory: MachineMemory;
@@ -46,7 +51,7 @@ export class PageTables {
       const entry = this.#physical.u64(entryAddress);
       if ((entry & pagePresent) === 0n) {
         table = this.#allocate();
-        this.#set(entryAddress, table | tableFlags);
+        this.#set(entryAddress, tableEntry(table));
       } else {
         if (level <= 3 && (entry & largeFlag) !== 0n) {
           throw new DumpError('usage', 'a larger page is mapped there', { where: { virtual } });

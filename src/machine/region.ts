@@ -59,8 +59,9 @@ export function takePages(
   }
   for (const block of taken) takeBlock(machine, layout, block);
   const addresses = taken.map((block) => BigInt(block.pfn) * BigInt(pageSize));
-  const first = Number(addresses[0]);
-  note(machine, what, `${plural(count, 'free page')} taken`, first, first + pageSize);
+  for (const address of addresses.map(Number)) {
+    note(machine, what, 'free page taken', address, address + pageSize);
+  }
   return addresses;
 }
 

@@ -63,7 +63,10 @@ export function planRewinding(kernel: Kernel): Rewinding {
   return { panic, cpus, edits: plannedEdits(kernel, panic, stopped), remarks };
 }
 
-const noPanic = 'no panic in the input';
+/** The evidence of a machine that runs or hangs. */
+export const noPanic = 'no panic in the input';
+/** IF of eflags: interrupts are taken. */
+const interruptFlag = 0x200n;
 
 function panicContext(kernel: Kernel): PanicContext {
   const found = panicTask(kernel);
@@ -71,7 +74,8 @@ function panicContext(kernel: Kernel): PanicContext {
   if (found?.cpu !== undefined) {
     return { cpu: found.cpu, task: addressOf(found.task), message, evidence: found.evidence };
   }
-  const first = cpuContexts(kernel).find((context) => context.task !== undefined);
+  const contexts = cpuContexts(kernel).filter((context) => context.task !== undefined);
+  const first = contexts.find(spins) ?? contexts[0];
   if (first?.task === undefined) {
     throw new DumpError('absent', 'no CPU whose current task can be read', {
       where: { file: kernel.dump.name },
@@ -79,6 +83,11 @@ function panicContext(kernel: Kernel): PanicContext {
   }
   const { cpu, task } = first;
   return { cpu, task: addressOf(task), message, evidence: noPanic };
+}
+
+/** Interrupts off, and not in the idle loop: what the NMI watchdog would find. */
+function spins({ task, registers }: CpuContext): boolean {
+  return task?.pid !== 0 && registers !== undefined && (registers.eflags & interruptFlag) === 0n;
 }
 
 function cpuOf(kernel: Kernel, context: CpuContext, registers: Registers | undefined): SavedCpu {

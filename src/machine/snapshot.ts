@@ -35,7 +35,7 @@ export class Snapshot implements MemoryImage {
 
   readPage(pfn: number): Page {
     if (pfn >= this.endPfn) return { state: 'missing', bytes: undefined };
-    return this.#kept.get(pfn) ?? this.#memory.readPage(pfn);
+    return this.#kept.get(pfn) ?? this.#memory.stablePage(pfn);
   }
 
   *runs(): Iterable<PageRun> {
@@ -48,7 +48,7 @@ export class Snapshot implements MemoryImage {
 
   save(): SavedSnapshot {
     const kept = [...this.#kept].map(([pfn, { state, bytes }]) =>
-      bytes === undefined ? ([pfn, state] as const) : ([pfn, state, bytes.slice()] as const),
+      bytes === undefined ? ([pfn, state] as const) : ([pfn, state, bytes] as const),
     );
     return { endPfn: this.endPfn, kept: kept.sort((a, b) => a[0] - b[0]) };
   }

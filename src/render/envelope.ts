@@ -76,11 +76,24 @@ export function captureEnvelope(
 
 /** The report's own members; undefined ones are not there, addresses are written as everywhere. */
 function plain(report: CaptureReport): { readonly [member: string]: Json } {
-  const ownWrites = report.ownWrites.map(({ what, start, end }) => ({
-    what,
-    start: jsonAddress(BigInt(start)),
-    end: jsonAddress(BigInt(end)),
-  }));
-  const text = JSON.stringify({ ...report, ownWrites });
+  const { ownWrites, memory } = report;
+  const { code, structures, reserved } = memory.targets;
+  const targets = {
+    code: code.map(addresses),
+    structures: structures.map(addresses),
+    reserved: reserved.map(addresses),
+  };
+  const text = JSON.stringify({
+    ...report,
+    ownWrites: ownWrites.map(({ what, ...range }) => ({ what, ...addresses(range) })),
+    memory: { ...memory, ram: memory.ram.map(addresses), targets },
+  });
   return JSON.parse(text) as { readonly [member: string]: Json };
+}
+
+function addresses({ start, end }: { readonly start: number; readonly end: number }): {
+  readonly start: string;
+  readonly end: string;
+} {
+  return { start: jsonAddress(BigInt(start)), end: jsonAddress(BigInt(end)) };
 }

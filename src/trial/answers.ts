@@ -8,6 +8,8 @@ import { type Kernel, openKernel } from '../linux/kernel.ts';
 import { lastLogRecord, logLine } from '../linux/log.ts';
 import { addressOf } from '../linux/objects.ts';
 import { panicTask } from '../linux/panic.ts';
+import type { KernelTables } from '../linux/tables.ts';
+import { Remembered } from './remembered.ts';
 
 /** `not asked`: nothing was found in the memory at the instant either. */
 export type Answer = 'equal' | 'different' | 'not asked';
@@ -18,16 +20,44 @@ export type Question = (typeof questions)[number];
 /** One text for each question; undefined where the dump gives none. */
 export type Answers = Readonly<Record<Question, string | undefined>>;
 
-export function answersOf(dump: Dump): Answers {
-  const kernel = attempt(() => openKernel(dump));
-  const ask = (question: (kernel: Kernel) => string | undefined): string | undefined =>
-    kernel === undefined ? undefined : attempt(() => question(kernel));
-  return {
-    'panic task': ask(panicking),
-    backtrace: ask(panicBacktrace),
-    'last log line': ask(lastLine),
-    tasks: ask(taskList),
-  };
+/** The tables of kernels; undefined where they cannot be read whole. */
+export type RememberedTables = Remembered<KernelTables | undefined>;
+
+export function rememberedTables(): RememberedTables {
+  return new Remembered(readTables, ({ vmcoreinfo }) => vmcoreinfo);
+}
+
+/** Asks dumps of one kernel, many of them over the same memory. */
+export class Questioner {
+  readonly #answers: Readonly<Record<Question, Remembered<string | undefined>>>;
+
+  constructor(tables = rememberedTables()) {
+    const remembered = (ask: (kernel: Kernel) => string | undefined) =>
+      new Remembered(
+        (dump) => attempt(() => ask(openKernel(dump, tables.of(dump)))),
+        ({ cpus, panic, vmcoreinfo }) => ({ cpus, panic, vmcoreinfo }),
+      );
+    this.#answers = {
+      'panic task': remembered(panicking),
+      backtrace: remembered(panicBacktrace),
+      'last log line': remembered(lastLine),
+      tasks: remembered(taskList),
+    };
+  }
+
+  ask(dump: Dump): Answers {
+    return {
+      'panic task': this.#answers['panic task'].of(dump),
+      backtrace: this.#answers.backtrace.of(dump),
+      'last log line': this.#answers['last log line'].of(dump),
+      tasks: this.#answers.tasks.of(dump),
+    };
+  }
+}
+
+/** Without them each question meets what there is by itself. */
+function readTables(dump: Dump): KernelTables | undefined {
+  return attempt(() => openKernel(dump).tables.read());
 }
 
 export function compareAnswers(truth: Answers, found: Answers): Record<Question, Answer> {

@@ -5,11 +5,12 @@
  */
 
 import type { Bitmap } from '../bytes/bitmap.ts';
+import { sameBytes } from '../bytes/compare.ts';
 import { DumpError } from '../bytes/errors.ts';
 import { isZeroPage } from '../dump/content.ts';
-import type { Dump, MemoryImage } from '../dump/types.ts';
+import type { Dump } from '../dump/types.ts';
 import type { OwnWrites } from '../machine/own-writes.ts';
-import { type Answer, answersOf, compareAnswers } from './answers.ts';
+import { type Answer, compareAnswers, Questioner } from './answers.ts';
 import type { VerdictClass } from './verdict-classes.ts';
 
 export interface PageCounts {
@@ -27,12 +28,25 @@ export interface PageCounts {
   readonly damaged: number;
 }
 
+/** PFNs, end exclusive; ascending. */
+export type PfnRun = readonly [first: number, end: number];
+
+/** Where in memory the pages lie that the counts are about. */
+export interface PagePlaces {
+  readonly due: readonly PfnRun[];
+  readonly excused: readonly PfnRun[];
+  readonly different: readonly PfnRun[];
+  readonly absent: readonly PfnRun[];
+  readonly damaged: readonly PfnRun[];
+}
+
 export interface Verdict {
   readonly class: VerdictClass;
   /** Why; the first one decides. */
   readonly reasons: readonly string[];
   /** Undefined where no file could be opened. */
   readonly pages: PageCounts | undefined;
+  readonly places: PagePlaces | undefined;
   /** Whether the analyzer says the same of the dump as of the memory at the instant. */
   readonly answers: Readonly<Record<string, Answer>> | undefined;
 }
@@ -63,8 +77,9 @@ export async function judge(
   open: (() => Promise<Dump>) | undefined,
   truth: () => GroundTruth,
   { bytesOutside, lacking, noFile }: Circumstances,
+  questioner = new Questioner(),
 ): Promise<Verdict> {
-  const nothing = { pages: undefined, answers: undefined };
+  const nothing = { pages: undefined, places: undefined, answers: undefined };
   if (bytesOutside > 0) {
     const reason = `${bytesOutside} bytes outside of the dump area were overwritten`;
     return { class: 'destructive', reasons: [reason], ...nothing };
@@ -79,16 +94,16 @@ export async function judge(
     return { class: 'unreadable', reasons: [error.message], ...nothing };
   }
   try {
-    return judgeDump(dump, truth());
+    return judgeDump(dump, truth(), questioner);
   } finally {
     dump.close();
   }
 }
 
 /** The verdict on a dump that opens. */
-export function judgeDump(dump: Dump, truth: GroundTruth): Verdict {
-  const pages = comparePages(dump, truth);
-  const answers = compareAnswers(answersOf(truth.dump), answersOf(dump));
+export function judgeDump(dump: Dump, truth: GroundTruth, questioner = new Questioner()): Verdict {
+  const { pages, places } = comparePages(dump, truth);
+  const answers = compareAnswers(questioner.ask(truth.dump), questioner.ask(dump));
   const differing = Object.entries(answers).filter(([, answer]) => answer === 'different');
   const wrong: string[] = [];
   if (pages.different > 0) wrong.push(`${pages.different} pages differ from the memory`);
@@ -98,58 +113,100 @@ export function judgeDump(dump: Dump, truth: GroundTruth): Verdict {
   const flagged = dump.incomplete;
   // What is lost and flagged is honest; the analyzer's answers then follow from the loss.
   if (wrong.length === 0 && flagged !== undefined) {
+    const isEmpty = pages.due > 0 && pages.equal === 0;
     return {
-      class: 'partial',
+      class: isEmpty ? 'unreadable' : 'partial',
       reasons: [`flagged incomplete: ${flagged}`, ...lost],
       pages,
+      places,
       answers,
     };
   }
   wrong.push(...lost, ...differing.map(([what]) => `the dump gives another answer: ${what}`));
-  if (wrong.length > 0) return { class: 'inaccurate', reasons: wrong, pages, answers };
-  return { class: 'complete', reasons: ['every page due is there and equal'], pages, answers };
+  if (wrong.length > 0) return { class: 'inaccurate', reasons: wrong, pages, places, answers };
+  return {
+    class: 'complete',
+    reasons: ['every page due is there and equal'],
+    pages,
+    places,
+    answers,
+  };
 }
 
-function comparePages(dump: Dump, truth: GroundTruth): PageCounts {
-  const counts = { due: 0, equal: 0, excused: 0, different: 0, absent: 0, damaged: 0 };
+function comparePages(dump: Dump, truth: GroundTruth): { pages: PageCounts; places: PagePlaces } {
   const image = truth.dump;
-  for (let pfn = 0; pfn < Math.max(dump.endPfn, truth.chosen.length); pfn++) {
-    const due = isDue(image, truth, pfn);
-    if (due) counts.due++;
-    const state = pfn < dump.endPfn ? dump.state(pfn) : 'missing';
+  const places = {
+    due: new Runs(),
+    equal: new Runs(),
+    excused: new Runs(),
+    different: new Runs(),
+    absent: new Runs(),
+    damaged: new Runs(),
+  };
+  const inFile = dump.endPfn;
+  for (let pfn = 0; pfn < Math.max(inFile, truth.chosen.length); pfn++) {
+    const isOwn = truth.ownWrites.covers(pfn);
+    const expected = image.readPage(pfn).bytes;
+    const due = !isOwn && isDue(truth, pfn, expected);
+    if (due) places.due.add(pfn);
+    const state = pfn < inFile ? dump.state(pfn) : 'missing';
     const inDump = state === 'stored' || state === 'zero';
     if (!inDump && !due) continue;
     const found = inDump ? dump.readPage(pfn) : { state, bytes: undefined };
-    if (found.state === 'damaged') counts.damaged++;
-    else if (found.bytes === undefined) counts.absent += due ? 1 : 0;
-    else {
-      const outcome = comparePage(image, truth.ownWrites, pfn, found.bytes);
-      counts[outcome]++;
-      if (outcome === 'excused') counts.equal++;
-    }
+    if (found.state === 'damaged') places.damaged.add(pfn);
+    else if (found.bytes !== undefined) {
+      const outcome = isOwn ? 'excused' : comparePage(truth, pfn, expected, found.bytes);
+      places[outcome].add(pfn);
+    } else if (due) places.absent.add(pfn);
   }
-  return counts;
+  const { due, equal, excused, different, absent, damaged } = places;
+  return {
+    pages: {
+      due: due.pages,
+      equal: equal.pages + excused.pages,
+      excused: excused.pages,
+      different: different.pages,
+      absent: absent.pages,
+      damaged: damaged.pages,
+    },
+    places: {
+      due: due.runs,
+      excused: excused.runs,
+      different: different.runs,
+      absent: absent.runs,
+      damaged: damaged.runs,
+    },
+  };
 }
 
-function isDue(image: MemoryImage, truth: GroundTruth, pfn: number): boolean {
-  if (!truth.chosen.has(pfn) || truth.ownWrites.covers(pfn)) return false;
-  const { bytes } = image.readPage(pfn);
-  if (bytes === undefined) return false;
+/** PFNs, given ascending, as runs. */
+class Runs {
+  readonly runs: [first: number, end: number][] = [];
+  pages = 0;
+
+  add(pfn: number): void {
+    const last = this.runs.at(-1);
+    if (last?.[1] === pfn) last[1]++;
+    else this.runs.push([pfn, pfn + 1]);
+    this.pages++;
+  }
+}
+
+function isDue(truth: GroundTruth, pfn: number, bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined || !truth.chosen.has(pfn)) return false;
   return truth.withoutZeroPages === 'not allowed' || !isZeroPage(bytes);
 }
 
 function comparePage(
-  image: MemoryImage,
-  ownWrites: OwnWrites,
+  { dump, ownWrites }: GroundTruth,
   pfn: number,
+  expected: Uint8Array | undefined,
   found: Uint8Array,
 ): 'equal' | 'excused' | 'different' {
-  if (ownWrites.covers(pfn)) return 'excused';
-  const expected = image.readPage(pfn).bytes;
   // A page that the machine does not have is an invention, whatever it holds.
   if (expected === undefined || expected.length !== found.length) return 'different';
   if (sameBytes(expected, found)) return 'equal';
-  const start = pfn * image.pageSize;
+  const start = pfn * dump.pageSize;
   const writes = ownWrites.of(pfn);
   for (let at = 0; at < found.length; at++) {
     if (found[at] === expected[at]) continue;
@@ -158,9 +215,4 @@ function comparePage(
     }
   }
   return 'excused';
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
-  return true;
 }

@@ -10,6 +10,7 @@ import { jsonAddress } from '../bytes/text.ts';
 import { selectPages } from '../capture/filter.ts';
 import {
   type CaptureOptions,
+  type CaptureTargets,
   type CaptureTools,
   type DumpMethod,
   runStage,
@@ -17,17 +18,20 @@ import {
 } from '../capture/method.ts';
 import { methodOf } from '../capture/methods.ts';
 import type { Codecs, CompressionName } from '../codec/types.ts';
-import type { Progress } from '../dump/content.ts';
 import { openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { AddressSpace } from '../linux/memory.ts';
 import { dumpLevelBits, pageLayout } from '../linux/pages.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import { utsname } from '../linux/system.ts';
-import { Machine, type MachineOptions, type SavedMachine } from '../machine/machine.ts';
+import { type Blueprint, blueprintOf, type MachineOptions } from '../machine/blueprint.ts';
+import { second } from '../machine/clock.ts';
+import { Machine, type SavedMachine } from '../machine/machine.ts';
 import type { SavedSnapshot, Snapshot } from '../machine/snapshot.ts';
+import { Questioner } from './answers.ts';
+import type { FaultNote } from './faults/strike.ts';
 import { type Circumstances, type GroundTruth, judge, type Verdict } from './judge.ts';
-import type { CaptureReport, OwnWriteReport, StageReport } from './report.ts';
+import type { OwnWriteReport, RunReport, StageReport } from './report.ts';
 
 /** Where the dump goes: written once, then read by the judge. */
 export interface CaptureTarget {
@@ -36,29 +40,20 @@ export interface CaptureTarget {
   open(): Source | Promise<Source>;
 }
 
-export interface CaptureRequest {
-  readonly dump: Dump;
+/** What is captured how. */
+export interface CaptureChoice {
   /** `mkdump` or `kexec`. */
   readonly method: string;
   /** makedumpfile's filter bits; 0, all pages, by default. */
   readonly level?: number;
   readonly compression?: CompressionName;
-  readonly machine: MachineOptions;
-  /** What else befalls the machine between set-up and instant: locks held, damage. */
-  readonly scenario?: (machine: Machine) => void;
-  readonly codecs: Codecs;
-  readonly target: CaptureTarget;
-  readonly progress?: Progress;
 }
 
-/** Runs a method to its end and judges what it left. DumpErrors are those of input and target. */
-export async function runCapture(request: CaptureRequest): Promise<CaptureReport> {
-  const { codecs, progress, target } = request;
-  const run = CaptureRun.start(request);
-  await codecs.prepare(run.options.compression);
-  const tools: CaptureTools = progress === undefined ? { codecs } : { codecs, progress };
-  while (!run.finished) run.step(tools);
-  return run.conclude(target, tools);
+export interface RunRequest extends CaptureChoice {
+  readonly dump: Dump;
+  readonly machine: MachineOptions;
+  /** What else befalls the machine between set-up and instant. */
+  readonly scenario?: (machine: Machine) => void;
 }
 
 /** Plain data (structured clone). The dump and the options are given again on resuming. */
@@ -69,19 +64,95 @@ export interface SavedRun {
   readonly machine: SavedMachine;
   readonly instant: SavedSnapshot;
   readonly stages: readonly StageReport[];
+  readonly faults: readonly FaultNote[];
+  readonly targets: CaptureTargets;
   readonly lacking: string | undefined;
 }
 
-export type RunRequest = Pick<
-  CaptureRequest,
-  'dump' | 'method' | 'level' | 'compression' | 'machine' | 'scenario'
->;
+/** What befalls the machine between set-up and instant; gives what it came to. */
+export type Blow = (machine: Machine, targets: CaptureTargets) => readonly FaultNote[];
+
+const noTargets: CaptureTargets = { code: [], structures: [], reserved: [] };
+
+/** A machine at its panic with a method loaded: where any number of runs begin. */
+export class PreparedCapture {
+  readonly method: DumpMethod<unknown>;
+  readonly options: CaptureOptions;
+  readonly #machine: Machine;
+  readonly #state: unknown;
+  /** What the method met while it was loaded: a hole of the input. */
+  readonly #failed: StageReport | undefined;
+
+  /** Throws DumpErrors: a choice that the method does not know, a kernel that is none for it. */
+  constructor(blueprint: Blueprint, choice: CaptureChoice) {
+    this.method = methodOf(choice.method);
+    this.options = optionsOf(this.method, choice);
+    this.#machine = Machine.of(blueprint);
+    try {
+      this.#state = this.method.prepare(this.#machine, this.options);
+    } catch (error) {
+      const stop = error instanceof DumpError ? this.#machine.stopOf(error) : undefined;
+      if (stop?.kind !== 'lacking') throw error;
+      const { kind, object, message: cause } = stop;
+      const times = { startNs: 0, endNs: 0 };
+      this.#failed = {
+        name: 'set-up', ...times, result: 'failed', kind, cause, object, remarks: [],
+      }; // biome-ignore format: one object
+    }
+  }
+
+  /** A copy of the machine, struck, at its instant. */
+  begin(blow: Blow = () => []): CaptureRun {
+    const { method, options } = this;
+    const machine = this.#machine.fork();
+    const state = structuredClone(this.#state);
+    const isReady = this.#failed === undefined;
+    const targets = isReady ? method.targets(machine, state) : noTargets;
+    const faults = blow(machine, targets);
+    const instant = machine.snapshot();
+    const stages = this.#failed === undefined ? [] : [this.#failed];
+    const lacking = this.#failed && `set-up: ${this.#failed.cause}`;
+    return new CaptureRun({
+      method, options, machine, state, instant, stages, faults, targets, lacking,
+    }); // biome-ignore format: one call
+  }
+}
+
+function optionsOf(
+  method: DumpMethod<unknown>,
+  { level = 0, compression = 'zlib' }: CaptureChoice,
+): CaptureOptions {
+  if (!Number.isInteger(level) || level < 0 || level > 31) {
+    throw new DumpError('usage', `a dump level is 0 to 31, not ${level}`);
+  }
+  if (!method.compressions.includes(compression)) {
+    throw new DumpError('usage', `${method.name} does not compress with ${compression}`, {
+      hint: `it knows ${method.compressions.join(', ')}`,
+    });
+  }
+  return { level, compression };
+}
+
+interface RunParts {
+  readonly method: DumpMethod<unknown>;
+  readonly options: CaptureOptions;
+  readonly machine: Machine;
+  readonly state: unknown;
+  readonly instant: Snapshot;
+  readonly stages: readonly StageReport[];
+  readonly faults: readonly FaultNote[];
+  readonly targets: CaptureTargets;
+  readonly lacking: string | undefined;
+}
 
 export class CaptureRun {
   readonly method: DumpMethod<unknown>;
   readonly options: CaptureOptions;
   readonly machine: Machine;
   readonly stages: StageReport[];
+  /** What befell the machine before the instant. */
+  readonly faults: readonly FaultNote[];
+  readonly #targets: CaptureTargets;
   readonly #state: unknown;
   /** Memory at the first step of the method. */
   readonly #instant: Snapshot;
@@ -89,56 +160,35 @@ export class CaptureRun {
 
   /** The machine brought to its instant, the method prepared. Throws DumpErrors. */
   static start(request: RunRequest): CaptureRun {
-    const method = methodOf(request.method);
-    const level = request.level ?? 0;
-    if (!Number.isInteger(level) || level < 0 || level > 31) {
-      throw new DumpError('usage', `a dump level is 0 to 31, not ${level}`);
-    }
-    const compression = request.compression ?? 'zlib';
-    if (!method.compressions.includes(compression)) {
-      throw new DumpError('usage', `${method.name} does not compress with ${compression}`, {
-        hint: `it knows ${method.compressions.join(', ')}`,
-      });
-    }
-    const machine = Machine.fromDump(request.dump, request.machine);
-    const options: CaptureOptions = { level, compression };
-    const prepared = prepare(method, machine, options);
-    request.scenario?.(machine);
-    const instant = machine.snapshot();
-    if ('state' in prepared) {
-      return new CaptureRun(method, options, machine, prepared.state, instant, []);
-    }
-    const run = new CaptureRun(method, options, machine, undefined, instant, [prepared.failed]);
-    run.#lacking = `set-up: ${prepared.failed.cause}`;
-    return run;
+    const prepared = new PreparedCapture(blueprintOf(request.dump, request.machine), request);
+    return prepared.begin((machine) => {
+      request.scenario?.(machine);
+      return [];
+    });
   }
 
   /** Goes on where `saved` was taken. `dump` and `machine` as they were given to `start`. */
   static resume(request: Pick<RunRequest, 'dump' | 'machine'>, saved: SavedRun): CaptureRun {
-    const machine = Machine.restore(request.dump, request.machine, saved.machine);
+    const machine = Machine.restore(blueprintOf(request.dump, request.machine), saved.machine);
     const instant = machine.snapshot(saved.instant);
     const method = methodOf(saved.method);
-    const run = new CaptureRun(
-      method, saved.options, machine, structuredClone(saved.state), instant, saved.stages,
-    ); // biome-ignore format: one call
-    run.#lacking = saved.lacking;
-    return run;
+    const { options, stages, faults, targets, lacking } = saved;
+    const state = structuredClone(saved.state);
+    return new CaptureRun({
+      method, options, machine, state, instant, stages, faults, targets, lacking,
+    }); // biome-ignore format: one call
   }
 
-  private constructor(
-    method: DumpMethod<unknown>,
-    options: CaptureOptions,
-    machine: Machine,
-    state: unknown,
-    instant: Snapshot,
-    stages: readonly StageReport[],
-  ) {
-    this.method = method;
-    this.options = options;
-    this.machine = machine;
-    this.#state = state;
-    this.#instant = instant;
-    this.stages = [...stages];
+  constructor(parts: RunParts) {
+    this.method = parts.method;
+    this.options = parts.options;
+    this.machine = parts.machine;
+    this.#state = parts.state;
+    this.#instant = parts.instant;
+    this.stages = [...parts.stages];
+    this.faults = parts.faults;
+    this.#targets = parts.targets;
+    this.#lacking = parts.lacking;
   }
 
   /** No stage is left, or one failed. */
@@ -146,6 +196,11 @@ export class CaptureRun {
     return (
       this.stages.length === this.method.stages.length || this.stages.at(-1)?.result === 'failed'
     );
+  }
+
+  /** Runs what stages are left. */
+  finish(tools: CaptureTools): void {
+    while (!this.finished) this.step(tools);
   }
 
   /** Runs the next stage. */
@@ -169,16 +224,45 @@ export class CaptureRun {
       machine: this.machine.save(),
       instant: this.#instant.save(),
       stages: [...this.stages],
+      faults: this.faults,
+      targets: this.#targets,
       lacking: this.#lacking,
     };
   }
 
   /** After the reboot: brings the dump out, has it judged, and reports. */
-  async conclude(target: CaptureTarget, tools: CaptureTools): Promise<CaptureReport> {
+  async conclude(
+    target: CaptureTarget,
+    tools: CaptureTools,
+    questioner = new Questioner(),
+  ): Promise<RunReport> {
     const { saved, problem } = this.#bringOut(target, tools);
-    const open = saved === undefined ? undefined : async () => openDump(await target.open(), tools);
     const circumstances = this.#circumstances(problem);
-    return this.#report(saved, await judge(open, () => this.groundTruth(), circumstances));
+    const judged = async (): Promise<Verdict> => {
+      if (saved !== undefined) return this.judged(() => target.open(), tools.codecs, questioner);
+      return judge(undefined, () => this.groundTruth(), circumstances, questioner);
+    };
+    return this.#report(saved, await judged());
+  }
+
+  /** The report of a machine that hangs, and nobody ends it. */
+  neverCalled(): RunReport {
+    const { watchdogNs } = this.machine.clock.limits;
+    const hang = 'the machine hangs and does not panic: nothing called the method';
+    const reset = `${hang}; the hardware watchdog resets it after ${(watchdogNs ?? 0) / second} s`;
+    const reasons = [watchdogNs === undefined ? hang : reset];
+    const nothing = { pages: undefined, places: undefined, answers: undefined };
+    return this.#report(undefined, { class: 'not-triggered', reasons, ...nothing });
+  }
+
+  /** The verdict on the file that was brought out. */
+  judged(
+    open: () => Source | Promise<Source>,
+    codecs: Codecs,
+    questioner: Questioner,
+  ): Promise<Verdict> {
+    const opened = async (): Promise<Dump> => openDump(await open(), { codecs });
+    return judge(opened, () => this.groundTruth(), this.#circumstances(''), questioner);
   }
 
   /** The memory at the instant, and which of its pages are due. */
@@ -226,7 +310,7 @@ export class CaptureRun {
     return { bytesOutside, lacking: this.#lacking, noFile };
   }
 
-  #report(saved: Saved | undefined, verdict: Verdict): CaptureReport {
+  #report(saved: Saved | undefined, verdict: Verdict): RunReport {
     const { machine, method, options, stages } = this;
     const { cpu, task, message, evidence } = machine.panic;
     return {
@@ -240,37 +324,27 @@ export class CaptureRun {
         ramBytes: machine.ram.reduce((sum, range) => sum + range.end - range.start, 0),
         inputLevel: machine.input.level,
         hardware: machine.hardware.name,
+        devices: machine.deviceOrigin,
       },
       panic: { cpu, task: jsonAddress(task), message, evidence },
       setup: [...machine.edits],
+      faults: this.faults,
       stages: [...stages],
       failed: stages.find((stage) => stage.result === 'failed'),
       ownWrites: merged(machine.ownWrites.list),
+      activity: [...machine.activity],
+      memory: {
+        pageSize: machine.memory.pageSize,
+        endPfn: machine.memory.endPfn,
+        ram: machine.ram,
+        targets: this.#targets,
+      },
       disk: {
         commands: machine.disk.commands,
         bytes: machine.disk.writes.reduce((sum, [start, end]) => sum + end - start, 0),
       },
       saved,
       verdict,
-    };
-  }
-}
-
-/** What the method loads while the machine is well; a hole of the input may not allow it. */
-function prepare(
-  method: DumpMethod<unknown>,
-  machine: Machine,
-  options: CaptureOptions,
-): { readonly state: unknown } | { readonly failed: StageReport } {
-  try {
-    return { state: method.prepare(machine, options) };
-  } catch (error) {
-    const stop = error instanceof DumpError ? machine.stopOf(error) : undefined;
-    if (stop?.kind !== 'lacking') throw error;
-    const { kind, object, message: cause } = stop;
-    const times = { startNs: 0, endNs: 0 };
-    return {
-      failed: { name: 'set-up', ...times, result: 'failed', kind, cause, object, remarks: [] },
     };
   }
 }

@@ -16,7 +16,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { commands } from '../../src/analyze/table.ts';
 import { manualPages } from '../../src/cli/man.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import { faultsPage, scenariosPage } from '../../src/cli/reference.ts';
+import { knownScenarios } from '../../src/cli/scenario.ts';
 import { packageVersion } from '../../src/cli/version.ts';
+import { scenarioNames } from '../../src/cli/world.ts';
+import { faultKinds } from '../../src/trial/faults/kinds.ts';
 import { machine, program, root } from '../support/cli.ts';
 import { schemaNames } from '../support/schemas.ts';
 
@@ -33,6 +37,7 @@ const tree = createProgram({
   welcome: nothing,
   analyze: nothing,
   capture: nothing,
+  scenario: nothing,
 });
 
 describe('manual pages', () => {
@@ -60,6 +65,23 @@ describe('manual pages', () => {
       expect(run.stderr, name).toBe('');
       expect(run.stdout).toContain('SYNOPSIS');
     }
+  });
+});
+
+describe('reference pages are made of the descriptions (otherwise: npm run man)', () => {
+  const scenarios = knownScenarios();
+  test.each([
+    ['faults.md', faultsPage()],
+    ['scenarios.md', scenariosPage(scenarios)],
+  ])('%s', (name, text) => {
+    expect(readFileSync(join(root, 'docs/reference', name), 'utf8')).toBe(text);
+  });
+
+  test('every kind of fault and every scenario has a section', () => {
+    const heads = [...faultsPage().matchAll(/^### (.+)$/gm)].map(([, head]) => head);
+    expect(heads).toEqual(faultKinds.map(({ name }) => name));
+    const named = [...scenariosPage(scenarios).matchAll(/^### (.+)$/gm)].map(([, head]) => head);
+    expect(named).toEqual(scenarioNames());
   });
 });
 
@@ -97,7 +119,7 @@ function matches(output: readonly string[]): RegExp {
   return new RegExp(`^${lines.join('')}\\n*$`);
 }
 
-describe.each(['README.md', 'docs/start.md'])('%s', (name) => {
+describe.each(['README.md', 'docs/start.md', 'docs/reports.md'])('%s', (name) => {
   const text = readFileSync(join(root, name), 'utf8');
   // Each document has a folder of its own, and its examples run one after the other in it.
   const cwd = join(folder, name.replaceAll('/', '-'));
@@ -151,5 +173,6 @@ test('npm run demo ends with the backtrace of the task that panicked', () => {
   expect(run.status).toBe(0);
   expect(run.stdout.match(/^complete: tsdump analyze /gm)).toHaveLength(2);
   const [, last] = /\n== (?![\s\S]*\n== )([\s\S]*)$/.exec(run.stdout)!;
-  expect(last).toMatch(/ #\d \[\w{16}\] sysrq_handle_crash at /);
+  expect(last).toMatch(/ #\d \[\w{16}\] panics_dereference at /);
+  expect(run.stdout).toMatch(/^ended in purgatory /m);
 });

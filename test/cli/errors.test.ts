@@ -207,12 +207,16 @@ describe('the program itself', () => {
     expect(tsdump(['--version']).stdout).toBe(`${version}\n`);
   });
 
-  test.each([[[]], [['analyze']], [['analyze', 'x', 'ps']], [['capture']], [['mkdump']]])(
-    '%j --help is help, with status 0',
-    (words) => {
-      const run = tsdump([...words, '--help']);
-      expect(run.stdout).toMatch(/^Usage: tsdump/);
-      expect(run.status).toBe(0);
-    },
-  );
+  test.each([
+    [[]],
+    [['analyze']],
+    [['analyze', 'x', 'ps']],
+    [['capture']],
+    [['mkdump']],
+    [['scenario', 'check']],
+  ])('%j --help is help, with status 0', (words) => {
+    const run = tsdump([...words, '--help']);
+    expect(run.stdout).toMatch(/^Usage: tsdump/);
+    expect(run.status).toBe(0);
+  });
 });

@@ -136,7 +136,7 @@ describe.each(facts.realDumps)('$file', (image) => {
 });
 
 test('canary: a return address left on the stack by an earlier call is not accepted', async () => {
-  const image = facts.realDumps.find(({ file }) => file === 'default.kdump')!;
+  const image = facts.realDumps.find(({ file }) => file === 'sysrq.kdump')!;
   const lines = await ask(image, 'bt');
   const at = lines.findIndex((line) => line.includes('entry_SYSCALL_64_after_hwframe'));
   // What crash 8.0.2, which does not use ORC, shows between these two frames.

@@ -22,7 +22,7 @@ export interface Image {
 
 /** The real dumps, and the fixture: the memory of sysrq-full, filtered, so its answers hold too. */
 export const realDumps: readonly Image[] = [
-  image('default.kdump', 'sysrq-full', join(here, '../../fixtures/default.kdump')),
+  image('sysrq.kdump', 'sysrq-full', join(here, '../dumps/sysrq.kdump')),
   ...['null.kdump', 'hardirq.kdump', 'stack.kdump', 'sysrq-full.flat', 'kdump-real.vmcore'].map(
     (file) => image(file, file.replace(/\.\w+$/, ''), findImage(file)),
   ),

@@ -17,9 +17,10 @@ import { commands } from '../../src/analyze/table.ts';
 import { hex16 } from '../../src/bytes/text.ts';
 import { type Kernel, openKernel } from '../../src/linux/kernel.ts';
 import { openFile } from '../support/fixture.ts';
+import { openPanic } from '../support/machines.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const machine = join(root, 'fixtures/default.kdump');
+const image = 'null-process';
 const folder = mkdtempSync(join(tmpdir(), 'tsdump-foreign-'));
 
 const written = [
@@ -40,7 +41,7 @@ const readelf = findProgram('readelf');
 let kernel: Kernel;
 
 beforeAll(async () => {
-  kernel = openKernel(await openFile(machine));
+  kernel = openKernel(await openPanic(image));
   const program = join(root, 'bin/tsdump.js');
   for (const { method, compress, file } of written) {
     const words = ['capture', '--method', method, '--compress', compress, '-o', join(folder, file)];
@@ -58,7 +59,7 @@ async function ask(of: Kernel, name: string): Promise<string[]> {
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) throw new Error(`no command ${name}`);
   const { run } = await command.load();
-  return [...run(of, [], {}, machine).text()].join('\n').split('\n');
+  return [...run(of, [], {}, image).text()].join('\n').split('\n');
 }
 
 /**

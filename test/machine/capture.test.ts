@@ -8,8 +8,9 @@ import { readLog } from '../../src/linux/log.ts';
 import { classifyPages, PageClass, pageLayout } from '../../src/linux/pages.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { pagesOf } from '../../src/machine/ram.ts';
-import { answersOf } from '../../src/trial/answers.ts';
-import { CaptureRun, runCapture } from '../../src/trial/run.ts';
+import { Questioner } from '../../src/trial/answers.ts';
+import { runCapture } from '../../src/trial/capture.ts';
+import { CaptureRun } from '../../src/trial/run.ts';
 import { dumpPath, openFile, openFixture } from '../support/fixture.ts';
 import { findImage } from '../support/images.ts';
 import { capture, finish, openBytes, world } from './support.ts';
@@ -100,8 +101,8 @@ describe.each(['mkdump', 'kexec'])('%s on the default machine', (method) => {
     const again = await capture({ dump: await openBytes(bytes), method });
     expect(again.report.verdict.class).toBe('complete');
     expect(again.report.panic).toMatchObject({ cpu: run.machine.panic.cpu });
-    expect(answersOf(await openBytes(again.bytes))['tasks']).toEqual(
-      answersOf(run.groundTruth().dump)['tasks'],
+    expect(new Questioner().ask(await openBytes(again.bytes))['tasks']).toEqual(
+      new Questioner().ask(run.groundTruth().dump)['tasks'],
     );
   });
 
@@ -148,7 +149,7 @@ test('a machine is a dump: the kernel in it has both CPUs and the same tasks', a
   const machine = Machine.fromDump(dump, world);
   const kernel = openKernel(machine.asDump());
   expect(kernel.cpuMask('__cpu_online_mask')).toEqual([0, 1]);
-  expect(answersOf(machine.asDump())['tasks']).toBe(answersOf(dump)['tasks']);
+  expect(new Questioner().ask(machine.asDump())['tasks']).toBe(new Questioner().ask(dump)['tasks']);
 });
 
 test('level and compression that a method does not know are refused before anything runs', async () => {

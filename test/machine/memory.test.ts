@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DumpError } from '../../src/bytes/errors.ts';
-import type { MemoryImage, PageState } from '../../src/dump/types.ts';
+import type { Dump, MemoryImage, PageState } from '../../src/dump/types.ts';
 import { walk } from '../../src/linux/paging.ts';
 import { PhysicalMemory } from '../../src/linux/physical.ts';
 import { Clock, second } from '../../src/machine/clock.ts';
@@ -12,6 +12,7 @@ import { decodeElfCore, encodeElfCore } from '../../src/machine/elfcore.ts';
 import { FileArea } from '../../src/machine/files.ts';
 import { findRun } from '../../src/machine/free-blocks.ts';
 import { virtioScsi } from '../../src/machine/hardware.ts';
+import { heldDump } from '../../src/machine/held-image.ts';
 import { MachineMemory, overlaidRuns, type SavedMemory } from '../../src/machine/memory.ts';
 import { OwnWrites } from '../../src/machine/own-writes.ts';
 import { largePage, PageTables, smallPage } from '../../src/machine/page-tables.ts';
@@ -320,3 +321,48 @@ test('ranges without a range inside them', () => {
     { start: 0, end: 100 },
   ]);
 });
+
+test('a held dump says of every page what the dump says, and gives the same array each time', () => {
+  const state = fc.constantFrom<PageState>('stored', 'zero', 'excluded', 'missing');
+  fc.assert(
+    fc.property(fc.array(state, { minLength: 1 }), fc.array(fc.nat(40)), (all, asked) => {
+      const image = smallImage(all);
+      const held = heldDump(dumpOf(image));
+      for (const pfn of [...asked, ...all.keys(), all.length + 5]) {
+        expect(held.state(pfn)).toBe(image.state(pfn));
+        const { bytes } = held.readPage(pfn);
+        expect(bytes).toEqual(image.readPage(pfn).bytes);
+        expect(held.readPage(pfn).bytes).toBe(bytes);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a dump that claims more pages than an array can have is held like any other', () => {
+  const top = 2 ** 45;
+  const stored = new Uint8Array(4096).fill(7);
+  const held = heldDump(
+    dumpOf({
+      ...{ name: 'huge', pageSize: 4096, endPfn: top },
+      state: (pfn) => (pfn === top - 1 ? 'stored' : 'missing'),
+      readPage: (pfn) =>
+        pfn === top - 1
+          ? { state: 'stored', bytes: stored }
+          : { state: 'missing', bytes: undefined },
+      runs: () => [
+        { first: 0, end: top - 1, state: 'missing' },
+        { first: top - 1, end: top, state: 'stored' },
+      ],
+    }),
+  );
+  expect(held.state(12)).toBe('missing');
+  expect(held.state(top - 1)).toBe('stored');
+  expect(held.readPage(top - 1).bytes).toBe(stored);
+});
+
+function dumpOf(image: MemoryImage): Dump {
+  const nothing = { uts: undefined, time: undefined, vmcoreinfo: undefined, panic: undefined };
+  const facts = { format: 'test', description: '', notes: [], cpus: [], level: undefined };
+  return { ...image, ...nothing, ...facts, incomplete: undefined, close: () => {} };
+}

@@ -50,7 +50,7 @@ describe('kexec', () => {
     [
       'panic entry',
       (machine) => machine.poke(symbol(machine, 'vmcoreinfo_size'), u64(4097n)),
-      { stage: 'VMCOREINFO', kind: 'hang', object: 'vmcoreinfo_size' },
+      { stage: 'VMCOREINFO', kind: 'nested fault', object: 'vmcoreinfo_size' },
     ],
     [
       'panic entry',
@@ -148,8 +148,9 @@ describe('mkdump', () => {
   });
 
   test('a container of another version is not guessed at', async () => {
-    const hit = (machine: Machine): void =>
+    const hit = (machine: Machine): void => {
       machine.disk.write(machine.disk.partition('dump').start + 8, u32(2));
+    };
     const { report } = await capture({ dump, method: 'mkdump', level: 31 }, { reboot: hit });
     expect(report.verdict).toMatchObject({ class: 'none' });
     expect(report.verdict.reasons[0]).toContain('container of version 2');

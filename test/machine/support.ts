@@ -6,14 +6,14 @@ import { openDump } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { nodeWorld } from '../../src/host/world.ts';
 import type { Machine } from '../../src/machine/machine.ts';
-import type { CaptureReport } from '../../src/trial/report.ts';
+import type { RunReport } from '../../src/trial/report.ts';
 import { CaptureRun, type RunRequest } from '../../src/trial/run.ts';
 
 export const world = nodeWorld();
 
 export interface Outcome {
   readonly run: CaptureRun;
-  readonly report: CaptureReport;
+  readonly report: RunReport;
   readonly bytes: Uint8Array;
 }
 

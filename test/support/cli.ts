@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const program = join(root, 'bin/tsdump.js');
-export const machine = join(root, 'fixtures/default.kdump');
+export const machine = join(root, 'test/dumps/sysrq.kdump');
 
 /** Real dumps, which a lone clone does not have. */
 export const images = process.env['TSDUMP_IMAGES'] ?? join(root, '../shared/images');

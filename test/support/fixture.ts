@@ -1,4 +1,4 @@
-/** The default machine's dump, opened as a user's program would. */
+/** The dump of a late panic that is always here, opened as a user's program would. */
 
 import { fileURLToPath } from 'node:url';
 import { createCodecs } from '../../src/codec/codecs.ts';
@@ -6,8 +6,6 @@ import { openDump } from '../../src/dump/open.ts';
 import type { Dump, MemoryImage, PageState } from '../../src/dump/types.ts';
 import { fileSource } from '../../src/host/file-source.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
-
-const path = fileURLToPath(new URL('../../fixtures/default.kdump', import.meta.url));
 
 /** A file of test/dumps. */
 export function dumpPath(name: string): string {
@@ -19,7 +17,7 @@ export async function openFile(file: string): Promise<Dump> {
 }
 
 export async function openFixture(): Promise<Dump> {
-  return await openFile(path);
+  return await openFile(dumpPath('sysrq.kdump'));
 }
 
 /** The same dump with something else about it; the memory stays that of `dump`. */

@@ -4,18 +4,18 @@ import { describe, expect, test } from 'vitest';
 import { taintLetters } from '../../src/analyze/taint.ts';
 import { crashDate, duration } from '../../src/analyze/time.ts';
 import { DumpError } from '../../src/bytes/errors.ts';
+import { suggestion } from '../../src/bytes/suggest.ts';
 import { printable } from '../../src/bytes/text.ts';
 import { methods } from '../../src/capture/methods.ts';
 import { parseCompression, parseLevel } from '../../src/cli/capture-options.ts';
 import { exitStatusOf } from '../../src/cli/exit-status.ts';
 import { splitWords } from '../../src/cli/pipe.ts';
 import { createProgram, takeFile } from '../../src/cli/program.ts';
-import { suggestion } from '../../src/cli/suggest.ts';
 import { completenessLines } from '../../src/render/completeness.ts';
 import { answerEnvelope, captureEnvelope, failureEnvelope } from '../../src/render/envelope.ts';
 import { errorJson, errorLines } from '../../src/render/errors.ts';
-import type { CaptureReport } from '../../src/trial/report.ts';
 import { verdictClasses } from '../../src/trial/verdict-classes.ts';
+import { completeReport } from '../render/reports.ts';
 
 const error = new DumpError('corrupt', 'page descriptor 8123 says 70112 bytes', {
   where: { file: 'vmcore', offset: 0x2f91c0, physical: 0x1fbb000n },
@@ -102,8 +102,8 @@ describe('completeness', () => {
   });
 
   test.each(verdictClasses)('a capture whose verdict is %s is complete only if that is', (each) => {
-    const verdict = { class: each, reasons: ['one', 'two'] };
-    const report = { verdict, ownWrites: [] } as unknown as CaptureReport;
+    const verdict = { ...completeReport.verdict, class: each, reasons: ['one', 'two'] };
+    const report = { ...completeReport, verdict };
     const isComplete = each === 'complete';
     const why = `${each}: one; two`;
     expect(captureEnvelope(origin, report, 'out')).toMatchObject({
@@ -175,7 +175,7 @@ describe('words of the command line', () => {
 describe('the tree of commands knows, without importing them,', () => {
   const nothing = (): void => {};
   const handlers = { out: nothing, err: nothing, welcome: nothing, analyze: nothing };
-  const tree = createProgram({ ...handlers, version: '', capture: nothing });
+  const tree = createProgram({ ...handlers, version: '', capture: nothing, scenario: nothing });
 
   test('the classes of the judge', () => {
     const help = tree.commands.find((command) => command.name() === 'capture')!.helpInformation();

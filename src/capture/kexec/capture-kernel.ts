@@ -1,7 +1,8 @@
 /** The second kernel: boot, disk, /proc/vmcore, the filtered and compressed file, reboot. */
 
-import { DumpError } from '../../bytes/errors.ts';
-import { writeKdump } from '../../dump/kdump/write.ts';
+import { DumpError, type ErrorCode } from '../../bytes/errors.ts';
+import type { WriteSummary } from '../../dump/content.ts';
+import { type KdumpOptions, writeKdump } from '../../dump/kdump/write.ts';
 import { maxNotesSize, parseNotes, vmcoreinfoOf } from '../../dump/notes.ts';
 import type { ElfNote, Utsname } from '../../dump/types.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
@@ -17,12 +18,13 @@ import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { SelectedImage, selectPages } from '../filter.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
-import { reboot, resetDisk } from '../second-kernel.ts';
+import { reboot } from '../second-kernel.ts';
+import { driverWrite, probeDevices } from './driver.ts';
 import { finalName, incompleteName, type KexecState } from './state.ts';
 
 export const bootStages: readonly Stage<KexecState>[] = [
   { name: 'boot of the capture kernel', run: boot },
-  { name: 'device reset', run: resetDisk },
+  { name: 'device reset', run: probeDevices },
   { name: '/proc/vmcore', run: openVmcore },
   { name: 'filter, compress, write', run: writeDump },
   { name: 'rename', run: rename },
@@ -31,7 +33,11 @@ export const bootStages: readonly Stage<KexecState>[] = [
 
 /** It has the reserved region and nothing else. */
 function boot(machine: Machine, state: KexecState): StageResult {
-  machine.clock.spend(machine.hardware.boot.captureKernelNs, 'boot of the capture kernel');
+  if (machine.interrupts.line('timer').state === 'lost') {
+    // check_timer(): "IO-APIC + timer doesn't work!"
+    machine.clock.hang('the capture kernel gets no timer interrupt and panics', 'timer');
+  }
+  machine.spend(machine.hardware.boot.captureKernelNs, 'boot');
   const { region, segments } = state.crash;
   const loaded = segments.reduce((sum, segment) => sum + segment.size, 0);
   const free = region.end - region.start - loaded;
@@ -45,7 +51,8 @@ function boot(machine: Machine, state: KexecState): StageResult {
 function openVmcore(machine: Machine, state: KexecState): StageResult {
   const memory = new PhysicalMemory(machine.memory);
   const { start, end } = state.crash.elfcore;
-  const core = refused(() => decodeElfCore(memory.read(BigInt(start), end - start)));
+  const header = () => decodeElfCore(memory.read(BigInt(start), end - start));
+  const core = refused(header, 'corrupt');
   if (typeof core === 'string') return failed(`no /proc/vmcore: ${core}`, 'elfcorehdr');
   const limit = machine.memory.endPfn * basePageSize;
   const isWild = ({ start, end }: PhysicalRange): boolean => end > limit || end < start;
@@ -66,12 +73,12 @@ function openVmcore(machine: Machine, state: KexecState): StageResult {
   return { ...done, remarks };
 }
 
-/** The value, or why the reader refused it. A hole of the input is no refusal. */
-function refused<T>(read: () => T): T | string {
+/** The value, or the message of an error of this kind. */
+function refused<T>(body: () => T, code: ErrorCode): T | string {
   try {
-    return read();
+    return body();
   } catch (error) {
-    if (error instanceof DumpError && error.code === 'corrupt') return error.message;
+    if (error instanceof DumpError && error.code === code) return error.message;
     throw error;
   }
 }
@@ -93,7 +100,8 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
     selection.unknown > 0
       ? [`${selection.unknown} page frames without a readable struct page`]
       : [];
-  const sink = machine.files.create(incompleteName);
+  const tries = { retries: 0 };
+  const sink = machine.files.create(incompleteName, driverWrite(machine, tries));
   const rate = machine.hardware.cpu.compressBytesPerSecond[compression];
   let counted = 0;
   const progress = (pages: number, total: number): void => {
@@ -110,15 +118,22 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
     physBase: vmcoreinfo.physBase ?? 0n,
     cpus: [],
   };
-  const written = writeKdump(sink, content, {
+  const kdumpOptions: KdumpOptions = {
     compression: compression === 'rle' ? 'none' : compression,
     // What the input left out is left out of this file as well.
     level: level | (machine.input.level ?? 0),
     codecs: tools.codecs,
     progress,
-  });
-  sink.finish();
-  return { ...done, pages: written.pages, bytes: written.bytes, remarks };
+  };
+  const write = (): WriteSummary => {
+    const summary = writeKdump(sink, content, kdumpOptions);
+    sink.finish();
+    return summary;
+  };
+  const written = refused(write, 'io');
+  const retried = tries.retries === 0 ? {} : tries;
+  if (typeof written === 'string') return { ...failed(written, 'disk'), remarks, ...retried };
+  return { ...done, pages: written.pages, bytes: written.bytes, remarks, ...retried };
 }
 
 /** The crashed kernel's name, found as makedumpfile finds it. */

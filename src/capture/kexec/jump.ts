@@ -7,8 +7,9 @@ import type { AddressSpace } from '../../linux/memory.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { digestedBytes, digestMatches } from '../../machine/purgatory.ts';
 import { MachineStop } from '../../machine/stop.ts';
-import { expectMapping, orTripleFault, tablesAt } from '../jump.ts';
+import { expectMapping, naming, orTripleFault, tablesAt } from '../jump.ts';
 import { done, type Stage, type StageResult } from '../method.ts';
+import { orNestedPanic, panicking } from './panic.ts';
 import type { KexecState } from './state.ts';
 
 export const jumpStages: readonly Stage<KexecState>[] = [
@@ -26,22 +27,28 @@ const maxEntries = 1 << 22;
 /** Copies relocate_kernel to the control page, loads the new page tables and jumps. */
 function leaveKernel(machine: Machine, state: KexecState): StageResult {
   const { kernel, panicCpu: cpu } = machine;
-  cpu.executeKnown('machine_kexec');
   const relocate = kernel.symbol('relocate_kernel').address;
   const code = BigInt(state.control.code);
-  cpu.write(
-    cpu.pageOffset + code,
-    cpu.memory.read(relocate, controlCodeSize).slice(),
-    'control page',
-  );
-  cpu.execute('relocate_kernel');
+  orNestedPanic(machine, () => {
+    cpu.executePath({ ...panicking, stage: 'machine_kexec' }, 'machine_kexec');
+    const copy = cpu.memory.read(relocate, controlCodeSize).slice();
+    naming(machine, 'control page', () => cpu.write(cpu.pageOffset + code, copy, 'control page'));
+    cpu.executePath({ ...panicking, stage: 'relocate_kernel' }, 'relocate_kernel');
+  });
   // No interrupt descriptors any more: whatever faults from here on resets the CPU.
   return orTripleFault(machine, () => {
     const tables = tablesAt(machine, state.control.topTable);
-    expectMapping(tables, relocate, code, 'relocate_kernel');
-    expectMapping(tables, code, code, 'control page');
-    const moved = movePages(machine, tables, cpu.pointer('struct kimage', state.image, 'head'));
-    expectMapping(tables, BigInt(state.start), BigInt(state.start), 'entry of the new image');
+    naming(machine, 'transition page table', () => {
+      expectMapping(tables, relocate, code, 'relocate_kernel');
+      expectMapping(tables, code, code, 'control page');
+    });
+    const moved = naming(machine, 'kimage.head', () =>
+      movePages(machine, tables, cpu.pointer('struct kimage', state.image, 'head')),
+    );
+    const start = BigInt(state.start);
+    naming(machine, 'kimage.start', () =>
+      expectMapping(tables, start, start, 'entry of the new image'),
+    );
     return { ...done, pages: moved };
   });
 }

@@ -6,12 +6,14 @@
  */
 
 import { pageLayout } from '../../linux/pages.ts';
+import { basePageSize } from '../../linux/paging.ts';
 import { noteRanges } from '../../machine/crash-content.ts';
+import { controlPagesAt, transitionMembers } from '../../machine/crash-image.ts';
 import { type CrashKernel, crashKernelOf } from '../../machine/crash-kernel.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { purgatoryCode } from '../../machine/purgatory.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
-import type { CaptureOptions, DumpMethod } from '../method.ts';
+import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
 import { bootStages } from './capture-kernel.ts';
 import { jumpStages } from './jump.ts';
 import { panicStages, vmcoreinfoBytes } from './panic.ts';
@@ -25,6 +27,7 @@ export const kexec: DumpMethod<KexecState> = {
   partition: 'files',
   prepare,
   stages: [...panicStages, ...jumpStages, ...bootStages],
+  targets,
   save: saveKexec,
 };
 
@@ -56,7 +59,10 @@ function variables({ kernel, virtual }: Machine): PhysicalRange[] {
     const symbol = kernel.symbols.inKernel(name);
     return symbol === undefined ? [] : [symbol.address];
   };
-  const words = ['__kexec_lock', 'crashing_cpu', 'vmcoreinfo_data', 'vmcoreinfo_size'];
+  const words = [
+    '__kexec_lock', 'crashing_cpu', 'crash_ipi_issued', 'waiting_for_crash_ipi', 'vmcoreinfo_data',
+    'vmcoreinfo_size',
+  ]; // biome-ignore format: one list
   const mutex = named('kexec_mutex').map(
     (address) => address + BigInt(kernel.types.offsetOf('struct mutex', 'owner')),
   );
@@ -78,4 +84,34 @@ function notePurgatory(machine: Machine, { segments, digest }: CrashKernel): str
     machine.noteCode(name, range);
     return name;
   });
+}
+
+/** Purgatory and the control pages lie in the reserved region: loaded images are built there. */
+function targets(machine: Machine, { crash, layout }: KexecState): CaptureTargets {
+  const { kernel, virtual } = machine;
+  const { types } = kernel;
+  const { image, region, segments, digest } = crash;
+  const pageAt = (address: bigint): PhysicalRange => {
+    const start = Number(virtual.translate(address).physical & ~0xfffn);
+    return { start, end: start + basePageSize };
+  };
+  const pointer = (path: string): bigint =>
+    virtual.u64(image + BigInt(types.offsetOf('struct kimage', path)));
+  const page = (pointer('control_code_page') - layout.vmemmap) / BigInt(layout.size);
+  const control = controlPagesAt(kernel, Number(page) * basePageSize, (member) =>
+    Number(virtual.translate(pointer(member)).physical),
+  );
+  const tables = transitionMembers
+    .filter((member) => types.hasMember('struct kimage', `arch.${member}`))
+    .map((member) => pointer(`arch.${member}`))
+    .filter((table) => table !== 0n);
+  const start = Number(virtual.translate(image).physical);
+  return {
+    code: [
+      ...(digest === undefined ? [] : purgatoryCode(segments, digest)),
+      { start: control.code, end: control.code + basePageSize },
+    ],
+    structures: [{ start, end: start + types.sizeOf('struct kimage') }, ...tables.map(pageAt)],
+    reserved: [region],
+  };
 }

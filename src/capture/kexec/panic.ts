@@ -1,14 +1,18 @@
 /** The old kernel's part before the jump: panic() to the last CPU's note. */
 
+import { attempt, DumpError } from '../../bytes/errors.ts';
 import { encodeUtf8 } from '../../bytes/text.ts';
 import { encodeNotes, NoteHeader, prstatusNote } from '../../dump/notes.ts';
+import { timekeeperAddress } from '../../linux/system.ts';
 import { second } from '../../machine/clock.ts';
 import type { Cpu } from '../../machine/cpu.ts';
 import { controlPagesAt } from '../../machine/crash-image.ts';
 import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { done, failed, type Stage, type StageResult } from '../method.ts';
-import { shootDown, silentRemarks } from '../panic-path.ts';
+import { MachineStop } from '../../machine/stop.ts';
+import { naming } from '../jump.ts';
+import { done, failed, isOfKernel, type Stage, type StageResult } from '../method.ts';
+import { isAt, nmiPath, shootDown } from '../panic-path.ts';
 import type { KexecState } from './state.ts';
 
 /** nmi_shootdown_cpus(): "Wait at most a second for the other cpus to stop". */
@@ -16,17 +20,63 @@ const shootdownMs = 1000;
 /** VMCOREINFO_BYTES: the page that the text has. */
 export const vmcoreinfoBytes = 4096;
 
+/** The recorded path of the way to the crash kernel: its stages on this CPU. */
+export const panicking = { path: 'crash-kexec', role: 'panicking CPU' } as const;
+
 export const panicStages: readonly Stage<KexecState>[] = [
-  { name: 'panic entry', run: enterPanic },
-  { name: 'kexec lock', run: takeLock },
-  { name: 'crash image', run: findImage },
-  { name: 'VMCOREINFO', run: saveVmcoreinfo },
-  { name: 'NMI shoot-down', run: stopOthers },
+  inOldKernel('panic entry', enterPanic),
+  inOldKernel('kexec lock', takeLock),
+  inOldKernel('crash image', findImage),
+  inOldKernel('VMCOREINFO', saveVmcoreinfo),
+  inOldKernel('NMI shoot-down', stopOthers),
 ];
 
+function inOldKernel(name: string, run: Stage<KexecState>['run']): Stage<KexecState> {
+  return {
+    name,
+    run: (machine, state, tools) => orNestedPanic(machine, () => run(machine, state, tools)),
+  };
+}
+
+/**
+ * A fault here is a panic in a panic. It finds the lock held, so that it returns without a dump and
+ * loops; where it came before the lock, it runs into the same fault again.
+ */
+export function orNestedPanic<T>(machine: Machine, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof DumpError && isOfKernel(error)) throw error;
+    const stop = error instanceof DumpError ? machine.stopOf(error) : error;
+    if (!(stop instanceof MachineStop)) throw error;
+    if (stop.kind !== 'nested fault' && stop.kind !== 'wild jump') throw stop;
+    const cause = `${stop.message}; ${nestedPanic(machine)}`;
+    throw new MachineStop(stop.kind, cause, stop.object, error);
+  }
+}
+
+/** What becomes of the machine; the time that it takes passes. */
+function nestedPanic(machine: Machine): string {
+  const { kernel, panicCpu: cpu } = machine;
+  const value = (name: string): number | undefined => {
+    const symbol = kernel.symbols.inKernel(name);
+    return symbol && attempt(() => cpu.memory.i32(symbol.address));
+  };
+  const lock = kernel.symbols.inKernel('__kexec_lock') ? '__kexec_lock' : 'kexec_mutex';
+  const meets = value(lock) === 0 ? 'faults again' : `finds ${lock} held`;
+  const timeout = value('panic_timeout') ?? 0;
+  const ended = machine.clock.runOut(timeout > 0 ? timeout * second : undefined);
+  if (ended === 'time') return `the nested panic ${meets} and reboots after ${timeout} s`;
+  const end = ended === 'watchdog' ? 'until the watchdog resets the machine' : 'for ever';
+  return `the nested panic ${meets} and panic() loops ${end}`;
+}
+
 function enterPanic(machine: Machine): StageResult {
+  const { panicCpu } = machine;
   // Since v6.17 (3f045de7f57f) panic() is a wrapper around vpanic().
-  machine.panicCpu.executeKnown('panic', 'vpanic', '__crash_kexec');
+  if (!isAt(machine, '__crash_kexec')) panicCpu.executeKnown('panic', 'vpanic');
+  const entry = { ...panicking, stage: '__crash_kexec', part: 'first' } as const;
+  panicCpu.executePath(entry, '__crash_kexec');
   return done;
 }
 
@@ -52,11 +102,15 @@ function takeLock(machine: Machine): StageResult {
 }
 
 function findImage(machine: Machine, state: KexecState): StageResult {
-  const { kernel, panicCpu: cpu } = machine;
-  state.image = cpu.variable('kexec_crash_image');
+  state.image = machine.panicCpu.variable('kexec_crash_image');
   if (state.image === 0n) {
     return panicGoesOn(machine, 'no crash kernel is loaded', 'kexec_crash_image');
   }
+  return naming(machine, 'kimage', () => readKimage(machine, state));
+}
+
+function readKimage(machine: Machine, state: KexecState): StageResult {
+  const { kernel, panicCpu: cpu } = machine;
   state.start = Number(cpu.pointer('struct kimage', state.image, 'start'));
   const page = cpu.pointer('struct kimage', state.image, 'control_code_page');
   // page_to_pfn() is arithmetic: whatever the pointer is, it gives a number.
@@ -85,7 +139,11 @@ function panicGoesOn(machine: Machine, why: string, object: string): StageResult
 /** crash_save_vmcoreinfo(): the time of the crash, then the whole text as a note. */
 function saveVmcoreinfo(machine: Machine): StageResult {
   const { kernel, panicCpu: cpu } = machine;
-  cpu.executeKnown('crash_save_vmcoreinfo', 'vmcoreinfo_append_str');
+  cpu.executePath(
+    { ...panicking, stage: '__crash_kexec', part: 'others' },
+    'crash_save_vmcoreinfo',
+    'vmcoreinfo_append_str',
+  );
   const safeCopy = kernel.symbols.inKernel('vmcoreinfo_data_safecopy');
   const safe = safeCopy === undefined ? 0n : cpu.memory.u64(safeCopy.address);
   if (safe !== 0n)
@@ -94,9 +152,10 @@ function saveVmcoreinfo(machine: Machine): StageResult {
   const sizeAddress = kernel.symbol('vmcoreinfo_size').address;
   const size = Number(cpu.memory.u64(sizeAddress));
   if (size > vmcoreinfoBytes) {
-    return panicFaults(machine, `vmcoreinfo_size is ${size}: the copy leaves its page`);
+    const cause = `vmcoreinfo_size is ${size}: the copy leaves its page`;
+    throw new MachineStop('nested fault', cause, 'vmcoreinfo_size');
   }
-  const line = encodeUtf8(`CRASHTIME=${machine.time}\n`).subarray(0, vmcoreinfoBytes - size);
+  const line = encodeUtf8(`CRASHTIME=${secondsNow(machine)}\n`).subarray(0, vmcoreinfoBytes - size);
   cpu.write(data + BigInt(size), line, 'VMCOREINFO');
   cpu.write(sizeAddress, u64Bytes(BigInt(size + line.length)), 'vmcoreinfo_size');
   const text = cpu.memory.read(data, size + line.length).slice();
@@ -105,9 +164,12 @@ function saveVmcoreinfo(machine: Machine): StageResult {
   return { ...done, bytes: note.length };
 }
 
-/** A fault inside panic(): the nested panic finds the lock held, and panic_cpu is this CPU. */
-function panicFaults(machine: Machine, why: string): StageResult {
-  machine.clock.hang(`nested fault: ${why}`, 'vmcoreinfo_size');
+/** ktime_get_real_seconds(): what the timekeeper has, with whatever became of it. */
+function secondsNow(machine: Machine): bigint {
+  const { kernel, panicCpu: cpu } = machine;
+  const timekeeper = attempt(() => timekeeperAddress(kernel));
+  if (timekeeper === undefined) return BigInt(machine.time);
+  return BigInt.asIntN(64, cpu.pointer('struct timekeeper', timekeeper, 'xtime_sec'));
 }
 
 /** Notes end with an empty one: final_note(). */
@@ -119,22 +181,45 @@ function closed(note: Uint8Array): Uint8Array {
 
 function stopOthers(machine: Machine): StageResult {
   const { kernel, panicCpu } = machine;
-  panicCpu.executeKnown('native_machine_crash_shutdown', 'nmi_shootdown_cpus');
-  const crashing = kernel.symbols.inKernel('crashing_cpu');
-  if (crashing !== undefined) {
-    panicCpu.write(crashing.address, u32Bytes(panicCpu.number), 'crashing_cpu');
-  }
+  panicCpu.executePath(
+    { ...panicking, stage: 'machine_crash_shutdown' },
+    'native_machine_crash_shutdown',
+  );
+  panicCpu.executePath({ ...panicking, stage: 'nmi_shootdown_cpus' }, 'nmi_shootdown_cpus');
+  const set = (name: string, value: number): void => {
+    const symbol = kernel.symbols.inKernel(name);
+    if (symbol !== undefined) panicCpu.write(symbol.address, u32Bytes(value), name);
+  };
   const remarks: string[] = [];
   const note = (cpu: Cpu): void => {
-    cpu.executeKnown('crash_save_cpu');
     if (!writeNote(machine, cpu)) remarks.push(`the registers of CPU ${cpu.number} are not known`);
   };
-  const { silent } = shootDown(machine, shootdownMs, (cpu) => {
-    cpu.executeKnown('crash_nmi_callback', 'kdump_nmi_callback');
+  const noteOwn = (): void => {
+    panicCpu.executePath({ ...panicking, stage: 'lapic_shutdown' });
+    panicCpu.executePath({ ...panicking, stage: 'crash_save_cpu' }, 'crash_save_cpu');
+    note(panicCpu);
+  };
+  if (isShotDown(machine)) {
+    noteOwn();
+    return { ...done, remarks: [...remarks, 'crash_ipi_issued is set: no CPU is stopped'] };
+  }
+  set('crashing_cpu', panicCpu.number);
+  set('crash_ipi_issued', 1);
+  let waiting = machine.cpus.length - 1;
+  set('waiting_for_crash_ipi', waiting);
+  const shot = shootDown(machine, shootdownMs, (cpu) => {
+    cpu.executePath(nmiPath, 'crash_nmi_callback', 'kdump_nmi_callback', 'crash_save_cpu');
     note(cpu);
+    set('waiting_for_crash_ipi', --waiting);
   });
-  note(panicCpu);
-  return { ...done, remarks: [...remarks, ...silentRemarks(silent, shootdownMs)] };
+  noteOwn();
+  return { ...done, remarks: [...remarks, ...shot.remarks] };
+}
+
+/** Since v5.19 (ed72736183c4) a second shoot-down is refused. */
+function isShotDown({ kernel, panicCpu }: Machine): boolean {
+  const issued = kernel.symbols.inKernel('crash_ipi_issued');
+  return issued !== undefined && panicCpu.memory.i32(issued.address) !== 0;
 }
 
 /** crash_save_cpu(): an NT_PRSTATUS note in this CPU's copy of crash_notes. */

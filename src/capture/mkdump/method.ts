@@ -7,10 +7,11 @@
 
 import { pageLayout } from '../../linux/pages.ts';
 import type { Machine } from '../../machine/machine.ts';
-import type { CaptureOptions, DumpMethod } from '../method.ts';
+import type { PhysicalRange } from '../../machine/ram.ts';
+import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
 import { miniKernelStages } from './mini-kernel.ts';
 import { panicStages } from './panic.ts';
-import { loadMiniKernel } from './resident.ts';
+import { Control, loadMiniKernel } from './resident.ts';
 import { saveMkdump } from './save.ts';
 import type { MkdumpState } from './state.ts';
 
@@ -21,6 +22,7 @@ export const mkdump: DumpMethod<MkdumpState> = {
   partition: 'dump',
   prepare,
   stages: [...panicStages, ...miniKernelStages],
+  targets,
   save: saveMkdump,
 };
 
@@ -40,5 +42,18 @@ function prepare(machine: Machine, options: CaptureOptions): MkdumpState {
     selected: undefined,
     time: 0,
     pagesWritten: 0,
+  };
+}
+
+function targets(machine: Machine, { resident }: MkdumpState): CaptureTargets {
+  const at = (address: bigint, size: number): PhysicalRange => {
+    const start = Number(machine.virtual.translate(address).physical);
+    return { start, end: start + size };
+  };
+  const control = machine.virtual.u64(resident.controlPointer);
+  return {
+    code: [...resident.code],
+    structures: [at(resident.controlPointer, 8), at(control, Control.size)],
+    reserved: [resident.region],
   };
 }

@@ -3,9 +3,10 @@
  */
 
 import { Bitmap } from '../../bytes/bitmap.ts';
+import { attempt, type DumpError } from '../../bytes/errors.ts';
 import type { Values } from '../../bytes/struct.ts';
 import { cstring } from '../../bytes/text.ts';
-import { isZeroPage } from '../../dump/content.ts';
+import { isZeroPage, zeroPageOf } from '../../dump/content.ts';
 import { dumpLevelBits } from '../../linux/pages.ts';
 import { PhysicalMemory } from '../../linux/physical.ts';
 import type { Machine } from '../../machine/machine.ts';
@@ -14,7 +15,7 @@ import { MachineStop } from '../../machine/stop.ts';
 import { selectPages } from '../filter.ts';
 import { tablesAt } from '../jump.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
-import { reboot, resetDisk } from '../second-kernel.ts';
+import { reboot } from '../second-kernel.ts';
 import {
   blockSize,
   ContainerHeader,
@@ -27,12 +28,13 @@ import {
   plannedFields,
   slotsPerBlock,
 } from './container.ts';
+import { polledWrite, takeDisk } from './driver.ts';
 import { messageSize, Parameters } from './resident.ts';
 import type { MkdumpState, PagesToWrite } from './state.ts';
 
 export const miniKernelStages: readonly Stage<MkdumpState>[] = [
   { name: 'mini kernel', run: boot },
-  { name: 'disk reset', run: resetDisk },
+  { name: 'disk reset', run: takeDisk },
   { name: 'pages to dump', run: choosePages },
   { name: 'header', run: writeFront },
   { name: 'pages', run: writePages },
@@ -54,7 +56,7 @@ function boot(machine: Machine, state: MkdumpState): StageResult {
   }
   machine.panicCpu.execute('mini kernel');
   machine.ownWrites.add("the mini kernel's region", region.start, region.end - region.start);
-  machine.clock.spend(machine.hardware.boot.miniKernelNs, 'mini kernel');
+  machine.spend(machine.hardware.boot.miniKernelNs, 'boot');
   return done;
 }
 
@@ -128,11 +130,11 @@ function writeFront(machine: Machine, state: MkdumpState): StageResult {
   }
   writeHeader(machine, state, ContainerStatus.incomplete);
   const text = memory.read(BigInt(parameters.vmcoreinfo), blockSize);
-  machine.disk.write(at + plan.vmcoreinfoBlock * blockSize, text.slice());
-  machine.disk.write(at + plan.cpuBlock * blockSize, slotBlocks);
-  machine.disk.write(at + plan.ramBlock * blockSize, padded(selected.ram));
-  machine.disk.write(at + plan.storedBlock * blockSize, padded(selected.stored));
-  machine.disk.write(at + plan.zeroBlock * blockSize, padded(selected.zero));
+  polledWrite(machine, at + plan.vmcoreinfoBlock * blockSize, text.slice());
+  polledWrite(machine, at + plan.cpuBlock * blockSize, slotBlocks);
+  polledWrite(machine, at + plan.ramBlock * blockSize, padded(selected.ram));
+  polledWrite(machine, at + plan.storedBlock * blockSize, padded(selected.stored));
+  polledWrite(machine, at + plan.zeroBlock * blockSize, padded(selected.zero));
   return { ...done, bytes: plan.dataBlock * blockSize };
 }
 
@@ -172,7 +174,7 @@ function writeHeader(machine: Machine, state: MkdumpState, status: number): void
     uts: parameters.uts,
     panic_message: cstring(memory.read(BigInt(parameters.message), messageSize)),
   });
-  machine.disk.write(parameters.partition_start, block);
+  polledWrite(machine, parameters.partition_start, block);
 }
 
 function writePages(machine: Machine, state: MkdumpState, tools: CaptureTools): StageResult {
@@ -182,14 +184,14 @@ function writePages(machine: Machine, state: MkdumpState, tools: CaptureTools): 
   const room = Math.floor((parameters.partition_size - first) / blockSize);
   const due = Math.min(selected.pages, room);
   for (const pfns of batches(selected, due)) {
-    const buffer = new Uint8Array(pfns.length * blockSize);
-    for (const [index, pfn] of pfns.entries()) {
-      const { bytes } = machine.memory.readPage(pfn);
-      if (bytes !== undefined) buffer.set(bytes, index * blockSize);
-    }
-    machine.work(buffer.length, machine.hardware.cpu.copyBytesPerSecond, 'copy');
+    const pages = pfns.map((pfn) => machine.memory.stablePage(pfn).bytes ?? zeroPageOf(blockSize));
+    machine.work(pages.length * blockSize, machine.hardware.cpu.copyBytesPerSecond, 'copy');
     const offset = parameters.partition_start + first + state.pagesWritten * blockSize;
-    machine.disk.write(offset, buffer);
+    const problem = ioProblem(() => polledWrite(machine, offset, pages));
+    if (problem !== undefined) {
+      writeHeader(machine, state, ContainerStatus.incomplete);
+      return failed(`${problem.message}, after ${state.pagesWritten} of ${due} pages`, 'disk');
+    }
     state.pagesWritten += pfns.length;
     if (state.pagesWritten % pagesPerUpdate === 0) {
       writeHeader(machine, state, ContainerStatus.incomplete);
@@ -201,6 +203,15 @@ function writePages(machine: Machine, state: MkdumpState, tools: CaptureTools): 
   writeHeader(machine, state, ContainerStatus.incomplete);
   const cause = `the partition is full after ${due} of ${selected.pages} pages`;
   return failed(cause, 'dump partition');
+}
+
+function ioProblem(write: () => void): DumpError | undefined {
+  let problem: DumpError | undefined;
+  attempt(write, (error) => {
+    problem = error;
+  });
+  if (problem !== undefined && problem.code !== 'io') throw problem;
+  return problem;
 }
 
 function* batches(selected: PagesToWrite, due: number): Generator<number[]> {

@@ -6,7 +6,7 @@ import type { Cpu } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { expectMapping, orTripleFault, tablesAt } from '../jump.ts';
 import { done, type Stage, type StageResult } from '../method.ts';
-import { shootDown, silentRemarks } from '../panic-path.ts';
+import { isAt, nmiEntry, shootDown } from '../panic-path.ts';
 import { CpuSlot } from './container.ts';
 import { Control, messageSize } from './resident.ts';
 import type { MkdumpState } from './state.ts';
@@ -24,7 +24,8 @@ export const panicStages: readonly Stage<MkdumpState>[] = [
 ];
 
 function enterPanic(machine: Machine): StageResult {
-  machine.panicCpu.executeKnown('panic', 'vpanic');
+  // It stands where __crash_kexec() does.
+  if (!isAt(machine, '__crash_kexec')) machine.panicCpu.executeKnown('panic', 'vpanic');
   machine.panicCpu.execute('mkdump_panic');
   return done;
 }
@@ -46,12 +47,13 @@ function saveRegisters(machine: Machine, state: MkdumpState): StageResult {
   const message = new Uint8Array(messageSize);
   message.set(latin1Bytes(machine.panic.message).subarray(0, messageSize - 1));
   panicCpu.write(state.message, message, "panic()'s message");
-  const { silent } = shootDown(machine, nmiLimitMs, (cpu) => {
+  const { remarks } = shootDown(machine, nmiLimitMs, (cpu) => {
+    cpu.executePath(nmiEntry);
     cpu.execute('mkdump_nmi');
     writeSlot(machine, state, cpu);
   });
   writeSlot(machine, state, panicCpu);
-  return { ...done, remarks: silentRemarks(silent, nmiLimitMs) };
+  return { ...done, remarks };
 }
 
 function writeSlot(machine: Machine, state: MkdumpState, cpu: Cpu): void {

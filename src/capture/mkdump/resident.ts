@@ -13,6 +13,7 @@ import type { PageLayout } from '../../linux/pages.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { utsname } from '../../linux/system.ts';
 import { u64Bytes } from '../../machine/edit.ts';
+import { mapIntoKernel } from '../../machine/kernel-mapping.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { largePage, PageTables } from '../../machine/page-tables.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
@@ -50,6 +51,8 @@ export const Parameters = struct('mkdump_parameters', {
 /** Plain data: what the loader knows of what it loaded. */
 export interface Resident {
   readonly region: PhysicalRange;
+  /** The module's two functions and the mini kernel. Physical. */
+  readonly code: readonly PhysicalRange[];
   /** Physical address of the parameters. */
   readonly parameters: number;
   /** Virtual address of the module's pointer to the control structure. */
@@ -83,8 +86,14 @@ export function loadMiniKernel(machine: Machine, layout: PageLayout, level: numb
     registers: machine.kernel.toVirtual(BigInt(registers)),
     message: machine.kernel.toVirtual(BigInt(message)),
   });
-  machine.noteCode('mini kernel', { start: code.start, end: code.start + codeSize });
-  return { region, parameters, controlPointer };
+  const miniKernel = { start: code.start, end: code.start + codeSize };
+  machine.noteCode('mini kernel', miniKernel);
+  const module = Number(machine.virtual.translate(controlPointer).physical) - pointerOffset;
+  const functions = [panicCode, nmiCode].map(({ offset, size }) => ({
+    start: module + offset,
+    end: module + offset + size,
+  }));
+  return { region, code: [...functions, miniKernel], parameters, controlPointer };
 }
 
 /** Bytes that stand for code: any change of them shows. */
@@ -144,7 +153,8 @@ function placeModule(
     'mkexec: module, control structure',
   );
   assert(modulePage !== undefined && controlPage !== undefined, 'two pages were taken');
-  const module = machine.kernel.toVirtual(modulePage);
+  // The direct map is not executable: a module has a mapping of its own.
+  const module = mapIntoKernel(machine, layout, modulePage);
   const controlAddress = machine.kernel.toVirtual(controlPage);
   machine.placeCode('mkdump_panic', module, pattern(panicCode.size, 31));
   machine.placeCode('mkdump_nmi', module + BigInt(nmiCode.offset), pattern(nmiCode.size, 57));

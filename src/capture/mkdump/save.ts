@@ -5,7 +5,7 @@ import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import type { Values } from '../../bytes/struct.ts';
 import { decodeUtf8 } from '../../bytes/text.ts';
-import type { DumpContent } from '../../dump/content.ts';
+import { type DumpContent, zeroPageOf } from '../../dump/content.ts';
 import { writeLkcd } from '../../dump/lkcd/write.ts';
 import { registersOf } from '../../dump/notes.ts';
 import { joinRuns } from '../../dump/runs.ts';
@@ -106,7 +106,6 @@ class ContainerImage implements MemoryImage {
   readonly #ram: Bitmap;
   readonly #stored: Bitmap;
   readonly #zero: Bitmap;
-  readonly #zeroPage = new Uint8Array(blockSize);
 
   constructor(name: string, header: Header, read: Read) {
     this.name = name;
@@ -128,7 +127,7 @@ class ContainerImage implements MemoryImage {
 
   readPage(pfn: number): Page {
     const state = this.state(pfn);
-    if (state === 'zero') return { state, bytes: this.#zeroPage };
+    if (state === 'zero') return { state, bytes: zeroPageOf(blockSize) };
     if (state !== 'stored') return { state, bytes: undefined };
     const index = this.#stored.rank(pfn);
     if (index >= this.#header.pages_written) return { state: 'missing', bytes: undefined };

@@ -1,0 +1,131 @@
+/**
+ * The capture kernel's disk driver, as far as it decides what becomes of a command: how long it
+ * waits, how it recovers, how it hears of a completion. With `reset_devices` it resets the
+ * controller before anything else; with `irqpoll` it does not depend on its own interrupt.
+ * Source: drivers/scsi/sd.h (SD_TIMEOUT 30 s, SD_MAX_RETRIES 5), scsi_error.c (abort, device, bus,
+ * host reset, offline; 10 s for each test that the device is back; 10 s to settle), scsi_scan.c
+ * (INQUIRY: 20 s, three times), virtio_scsi.c (a timeout only starts the timer again),
+ * nvme/host/core.c (30 s, 5 retries), kernel/irq/spurious.c.
+ */
+
+import { DumpError } from '../../bytes/errors.ts';
+import { millisecond, second } from '../../machine/clock.ts';
+import type { BlockWrite } from '../../machine/files.ts';
+import type { HardwareProfile } from '../../machine/hardware.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { done, failed, type StageResult } from '../method.ts';
+import { partsFrom } from '../second-kernel.ts';
+
+interface Driver {
+  /** `wait on`: the timer starts again, for ever. */
+  readonly onTimeout: 'wait on' | 'recover';
+  /** Steps of the error handling; each is followed by a test that fails while nothing answers. */
+  readonly recovery: readonly { readonly name: string; readonly ns: number }[];
+}
+
+const commandLimit = 30 * second;
+const maxRetries = 5;
+const testLimit = 10 * second;
+const probeLimit = 20 * second;
+const probes = 3;
+
+const scsiRecovery = [
+  { name: 'abort', ns: testLimit },
+  { name: 'device reset', ns: testLimit },
+  { name: 'bus reset', ns: testLimit + 10 * second },
+  { name: 'host reset', ns: testLimit + 10 * second },
+];
+
+const drivers: Readonly<Record<HardwareProfile['disk']['driver'], Driver>> = {
+  virtio_scsi: { onTimeout: 'wait on', recovery: [] },
+  vmw_pvscsi: { onTimeout: 'recover', recovery: scsiRecovery },
+  aic7xxx: { onTimeout: 'recover', recovery: scsiRecovery },
+  nvme: { onTimeout: 'recover', recovery: [{ name: 'controller reset', ns: 30 * second }] },
+};
+
+/** CONFIG_HZ=250: with irqpoll each timer interrupt asks every handler. */
+const tickNs = 4 * millisecond;
+/** note_interrupt(): after so many that nobody handled, the line is shut off. */
+const stormLimit = 100_000;
+/** POLL_SPURIOUS_IRQ_INTERVAL, HZ/10: how often the handlers of such a line are then asked. */
+const spuriousNs = 100 * millisecond;
+
+/**
+ * Drivers are loaded for all that was found: the disk and the network card are reset, and with
+ * that their DMA ends.
+ */
+export function probeDevices(machine: Machine): StageResult {
+  machine.silence('nic');
+  const line = machine.interrupts.line('disk');
+  line.enabled = true;
+  line.cpu = machine.panic.cpu;
+  const { onTimeout } = driverOf(machine);
+  for (let retries = 0; retries < probes; retries++) {
+    if (machine.disk.reset()) {
+      machine.silence('disk');
+      return retries === 0 ? done : { ...done, retries };
+    }
+    if (onTimeout === 'wait on') {
+      machine.clock.hang('the disk controller does not come out of its reset', 'disk');
+    }
+    machine.wait(probeLimit, 'INQUIRY');
+  }
+  return {
+    ...failed(`no disk: INQUIRY was not answered, ${probes} times`, 'disk'),
+    retries: probes,
+  };
+}
+
+/** Counts what it had to try again. */
+export interface RetryCount {
+  retries: number;
+}
+
+/** Writes by the driver; throws `io` where the block layer would say EIO. */
+export function driverWrite(machine: Machine, count: RetryCount): BlockWrite {
+  const { onTimeout, recovery } = driverOf(machine);
+  const limit = onTimeout === 'wait on' ? Number.POSITIVE_INFINITY : commandLimit;
+  return (offset, parts) => {
+    let written = 0;
+    for (let attempt = 0; ; attempt++) {
+      const commands = machine.disk.commands;
+      const at = offset + written;
+      const { result, done } = machine.disk.write(at, partsFrom(parts, written), limit);
+      written += done;
+      hearOf(machine, machine.disk.commands - commands);
+      if (result === 'ok') return;
+      const name = machine.disk.partition('files').name;
+      if (result === 'medium error') {
+        throw new DumpError('io', `${name}: EIO, medium error at byte ${offset + written}`);
+      }
+      if (attempt === maxRetries) {
+        throw new DumpError('io', `${name}: EIO, offline after ${maxRetries} retries`);
+      }
+      count.retries++;
+      for (const { name: step, ns } of recovery) machine.wait(ns, step);
+      machine.disk.reset();
+    }
+  };
+}
+
+function driverOf(machine: Machine): Driver {
+  return drivers[machine.hardware.disk.driver];
+}
+
+/** The interrupts of this many completions, or what takes their place. */
+function hearOf(machine: Machine, completions: number): void {
+  const { interruptNs } = machine.hardware.cpu;
+  const line = machine.interrupts.line('disk');
+  if (line.state === 'ok') return;
+  if (line.state === 'lost') {
+    machine.tell({ what: 'interrupt', name: 'disk', detail: 'lost: found by irqpoll' });
+    machine.wait(completions * tickNs, 'irqpoll');
+    return;
+  }
+  if (line.enabled) {
+    machine.tell({ what: 'interrupt', name: 'disk', detail: 'storm: shut off' });
+    machine.spend(stormLimit * interruptNs, 'interrupt storm');
+    line.enabled = false;
+  }
+  machine.wait(completions * spuriousNs, 'poll of the shut line');
+}

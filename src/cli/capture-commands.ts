@@ -1,0 +1,127 @@
+/** The part of the command line that makes dumps: `capture`, each method's own, `scenario`. */
+
+import type { Command } from 'commander';
+import { verdictClasses } from '../trial/verdict-classes.ts';
+import { addExamples } from './examples.ts';
+import type { CaptureFlags, Handlers, Settings } from './handlers.ts';
+import { unknownCommand } from './unknown-command.ts';
+
+export function addCapture(program: Command, handlers: Handlers, settings: () => Settings): void {
+  const run = (command: Command, method?: string) => async (): Promise<void> => {
+    const flags = { ...command.opts<CaptureFlags>(), ...(method === undefined ? {} : { method }) };
+    await handlers.capture(flags, command.name(), settings());
+  };
+  const door = program
+    .command('capture')
+    .summary('crash a machine made of real memory, damage it, capture it by a dump method')
+    .description(
+      'Makes an emulated machine of a real Linux image at the instant of its panic, strikes it ' +
+        'with the faults of a scenario and of --fault, runs a dump method on it stage by stage, ' +
+        'judges the file that comes out, and says why it failed. Without options it takes the ' +
+        'scenario null-process and the method mkdump.\n\n' +
+        'A seed decides where faults strike. Every run prints its seed and the command that ' +
+        'repeats it: same seed, same run.',
+    )
+    .option('--method <name>', 'mkdump (ends in LKCD) or kexec (ends in KDUMP)', 'mkdump');
+  addCaptureFlags(door).action(run(door));
+  addExamples(door, [
+    ['tsdump capture', 'the usual crash, by mkdump'],
+    ['tsdump capture --list', 'methods, scenarios and faults, each with an example'],
+    ['tsdump capture --scenario disk-hung --method kexec', 'another crash, by a second kernel'],
+    ['tsdump kexec --fault memory:by=dma,region=slab,writes=4', 'with damage of your own'],
+    ['tsdump capture --machine vmcore --level user,free', 'your own vmcore, filtered'],
+  ]);
+  const methods = [
+    ['mkdump', 'capture by a mini kernel in its own region; ends in an LKCD dump'],
+    ['kexec', 'capture by a second kernel started with kexec; ends in a KDUMP dump'],
+  ] as const;
+  for (const [method, summary] of methods) {
+    const description = `${summary[0]!.toUpperCase()}${summary.slice(1)}.`;
+    const node = program.command(method).summary(summary).description(description);
+    addCaptureFlags(node).action(run(node, method));
+    addExamples(node, [
+      [`tsdump ${method}`, 'the usual crash'],
+      [`tsdump ${method} --fault disk-hung --seed 7`, 'the same with a hung disk'],
+      [`tsdump ${method} --machine vmcore -o copy`, 'your own vmcore'],
+    ]);
+  }
+}
+
+function addCaptureFlags(command: Command): Command {
+  const collect = (word: string, words: readonly string[] = []): readonly string[] => [
+    ...words,
+    word,
+  ];
+  return command
+    .option(
+      '--scenario <name|file>',
+      'which crash, under which faults (default: null-process; with --machine: none)',
+    )
+    .option('--fault <fault>', 'one more fault, KIND[:key=value,...]; may be repeated', collect)
+    .option('--seed <number>', 'decides where faults strike, 0 to 4294967295 (default: drawn)')
+    .option('--hardware <profile>', "how fast disk and CPUs are (default: the scenario's)")
+    .option('--watchdog <seconds>', "a hardware watchdog (default: the scenario's, else none)")
+    .option('--machine <vmcore>', 'a dump to bring back to life instead of an image of tsdump')
+    .option('-o, --output <file>', 'where the dump goes (default: METHOD.FORMAT, or METHOD-2 ...)')
+    .option(
+      '--level <level>',
+      'pages to leave out: 0-31 or zero,cache,private-cache,user,free (default: 0)',
+    )
+    .option(
+      '--compress <name>',
+      'LKCD: none, rle, zlib; KDUMP: none, zlib, lzo, snappy, zstd (default: zlib)',
+    )
+    .option('--expect <class>', `the verdict that ends with status 0: ${verdictClasses.join(' ')}`)
+    .option(
+      '--trace <file>',
+      'everything that the machine did, one JSON object a line; - is stdout',
+    )
+    .option('--picture <file>', 'the run as a picture: time line and map of memory; .svg or .html')
+    .option('--force', 'overwrite the output files')
+    .option('--list', 'print methods, scenarios, faults and hardware profiles instead');
+}
+
+export function addScenario(program: Command, handlers: Handlers, settings: () => Settings): void {
+  const node = program
+    .command('scenario')
+    .summary('list, show and check scenarios: what crashes, and what befalls it')
+    .description(
+      'A scenario is a small file: the image that panicked, the faults that befall its machine, ' +
+        'its hardware. `tsdump capture --scenario` runs one. Without a command it lists them.',
+    )
+    .usage('[command] [options]')
+    .helpCommand('help [command]', 'what a command does and takes')
+    .allowExcessArguments()
+    .action(() => {
+      if (node.args.length > 0) unknownCommand(node, node.args[0]!);
+      return handlers.scenario({ action: 'list' }, settings());
+    });
+  addExamples(node, [
+    ['tsdump scenario list', 'the scenarios that come along'],
+    ['tsdump scenario show disk-hung', 'what it is, and what a reader learns from it'],
+    ['tsdump scenario check mine.yaml', 'is a file of your own one?'],
+  ]);
+  const list = node
+    .command('list')
+    .summary('the scenarios that come with tsdump')
+    .description('Lists the scenarios that come with tsdump.')
+    .action(() => handlers.scenario({ action: 'list' }, settings()));
+  addExamples(list, [['tsdump scenario list --json', 'for a program, with every member']]);
+  const show = node
+    .command('show')
+    .summary('one scenario in full')
+    .description('Prints one scenario: its crash, its faults, and what it shows.')
+    .argument('<name|file>', 'a name of `scenario list`, or a file of your own')
+    .action((name: string) => handlers.scenario({ action: 'show', name }, settings()));
+  addExamples(show, [['tsdump scenario show null-process', 'the one that `capture` takes alone']]);
+  const check = node
+    .command('check')
+    .summary('is a file a scenario, and if not, why not')
+    .description(
+      'Checks scenario files and lists everything that is wrong in them. The exit status is 1 ' +
+        'if anything is.',
+    )
+    .argument('<file...>', 'YAML files')
+    .action((files: string[]) => handlers.scenario({ action: 'check', files }, settings()));
+  addExamples(check, [['tsdump scenario check *.yaml', 'all of them']]);
+}

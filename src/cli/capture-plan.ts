@@ -1,0 +1,145 @@
+/**
+ * What a capture is to be, from the words of its command line: its image, its faults, its seed, and
+ * the command that repeats it. Throws `usage` before anything is opened or written.
+ */
+
+import { randomInt } from 'node:crypto';
+import { DumpError } from '../bytes/errors.ts';
+import { shellWord } from '../bytes/text.ts';
+import { methodNames, methodOf } from '../capture/methods.ts';
+import { type HardwareProfile, hardwareNames, hardwareProfile } from '../machine/hardware.ts';
+import { parseFault } from '../trial/faults/fault.ts';
+import type { Fault } from '../trial/faults/kind.ts';
+import { maxSeed } from '../trial/faults/random.ts';
+import type { CaptureChoice } from '../trial/run.ts';
+import { maxWatchdog, parseScenario, type Scenario } from '../trial/scenario.ts';
+import type { Trigger } from '../trial/trials.ts';
+import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';
+import { freeName, oneOf, parseCompression, parseLevel } from './capture-options.ts';
+import type { CaptureFlags } from './handlers.ts';
+import { readText, scenarioFile } from './world.ts';
+
+/** What `tsdump capture` alone takes. */
+export const defaultScenario = 'null-process';
+
+export interface CapturePlan {
+  readonly choice: CaptureChoice;
+  readonly scenario: Scenario | undefined;
+  /** An image of tsdump by its name, or a dump of the user's. */
+  readonly input: { readonly image: string } | { readonly file: string };
+  /** As a user should recognise it. */
+  readonly inputName: string;
+  /** Undefined: the machine is captured, whether it panicked or not. */
+  readonly trigger: Trigger | undefined;
+  readonly hardware: HardwareProfile | undefined;
+  readonly faults: readonly Fault[];
+  readonly seed: number;
+  readonly expected: VerdictClass;
+  readonly output: string;
+  readonly overwrite: boolean;
+  readonly trace: string | undefined;
+  readonly picture: string | undefined;
+  /** Nothing was asked for: a first look. */
+  readonly isBare: boolean;
+  /** The command that does the same again. */
+  readonly again: string;
+}
+
+/** `command` is the word that was used: `capture`, `mkdump`, `kexec`. */
+export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
+  const method = methodOf(oneOf('--method', flags.method, methodNames));
+  const output = flags.output ?? freeName(method.name, method.format);
+  checkFiles({ '--output': output, '--trace': flags.trace, '--picture': flags.picture });
+  const scenario = scenarioOf(flags);
+  const image = scenario?.image ?? defaultScenario;
+  const hardware = flags.hardware ?? scenario?.hardware;
+  const faults = faultsOf(flags, scenario);
+  const seed = flags.seed === undefined ? randomInt(maxSeed + 1) : seedOf(flags.seed);
+  return {
+    choice: {
+      method: method.name,
+      ...(flags.level === undefined ? {} : { level: parseLevel(flags.level) }),
+      ...(flags.compress === undefined
+        ? {}
+        : { compression: parseCompression(flags.compress, method.compressions) }),
+    },
+    scenario,
+    input: flags.machine === undefined ? { image } : { file: flags.machine },
+    inputName: flags.machine ?? image,
+    trigger: scenario?.trigger ?? (flags.machine === undefined ? 'nobody' : undefined),
+    hardware:
+      hardware === undefined
+        ? undefined
+        : hardwareProfile(oneOf('--hardware', hardware, hardwareNames)),
+    faults,
+    seed,
+    expected: oneOf('--expect', flags.expect ?? 'complete', verdictClasses),
+    output,
+    overwrite: flags.force === true,
+    trace: flags.trace,
+    picture: flags.picture,
+    isBare: flags.scenario === undefined && flags.machine === undefined && faults.length === 0,
+    again: commandLine(flags, command, seed),
+  };
+}
+
+/** Nothing is written where any of the names cannot be meant. */
+function checkFiles(files: Readonly<Record<string, string | undefined>>): void {
+  const names = Object.values(files).filter((name) => name !== undefined);
+  for (const [option, name] of Object.entries(files)) {
+    if (name === '') throw new DumpError('usage', `${option}: the name is empty`);
+    if (names.filter((other) => other === name).length > 1) {
+      throw new DumpError('usage', `${option} ${name}: two files of one name`);
+    }
+  }
+  const picture = files['--picture'];
+  if (picture !== undefined && !/\.(?:svg|html)$/.test(picture)) {
+    throw new DumpError('usage', `--picture ${picture}: the name ends in .svg or .html`);
+  }
+}
+
+function scenarioOf({ scenario, machine }: CaptureFlags): Scenario | undefined {
+  if (scenario === undefined && machine !== undefined) return undefined;
+  const file = scenarioFile(scenario ?? defaultScenario);
+  return parseScenario(readText(file), file);
+}
+
+/** A watchdog is a fault like any other: it can be left out to see what difference it makes. */
+function faultsOf({ fault = [], watchdog }: CaptureFlags, scenario?: Scenario): Fault[] {
+  const seconds = watchdog === undefined ? scenario?.watchdog : secondsOf(watchdog);
+  return [
+    ...(scenario?.faults ?? []),
+    ...(seconds === undefined ? [] : [`watchdog:seconds=${seconds}`]).map(parseFault),
+    ...fault.map(parseFault),
+  ];
+}
+
+function secondsOf(text: string): number {
+  const seconds = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (seconds >= 1 && seconds <= maxWatchdog) return seconds;
+  throw new DumpError('usage', `--watchdog ${text}: seconds are 1 to ${maxWatchdog}`);
+}
+
+function seedOf(text: string): number {
+  const seed = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (seed <= maxSeed) return seed;
+  throw new DumpError('usage', `--seed ${text}: a seed is a whole number, 0 to ${maxSeed}`);
+}
+
+/** Where the dump went is no part of what was done. */
+function commandLine(flags: CaptureFlags, command: string, seed: number): string {
+  const words = ['tsdump', command];
+  const add = (option: string, value: string | undefined): void => {
+    if (value !== undefined) words.push(option, shellWord(value));
+  };
+  if (command === 'capture' && flags.method !== 'mkdump') add('--method', flags.method);
+  add('--scenario', flags.scenario);
+  for (const fault of flags.fault ?? []) add('--fault', fault);
+  add('--hardware', flags.hardware);
+  add('--watchdog', flags.watchdog);
+  add('--machine', flags.machine);
+  add('--level', flags.level);
+  add('--compress', flags.compress);
+  add('--seed', String(seed));
+  return words.join(' ');
+}

@@ -1,0 +1,55 @@
+/** What a command line asks for, as plain data, and who answers it. */
+
+import type { Command as AnalyzeCommand } from '../analyze/command.ts';
+
+/** The options that every command takes, anywhere on the line. */
+export interface Settings {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+  readonly strict: boolean;
+}
+
+export interface AnalyzeRequest {
+  /** undefined: the overview, or commands from a pipe. */
+  readonly command: AnalyzeCommand | undefined;
+  readonly words: readonly string[];
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+}
+
+/** The options of `capture`, `mkdump` and `kexec` as they were given. */
+export interface CaptureFlags {
+  readonly method: string;
+  readonly scenario?: string;
+  readonly fault?: readonly string[];
+  readonly seed?: string;
+  readonly hardware?: string;
+  readonly watchdog?: string;
+  readonly machine?: string;
+  readonly output?: string;
+  readonly level?: string;
+  readonly compress?: string;
+  readonly expect?: string;
+  readonly trace?: string;
+  readonly picture?: string;
+  readonly force?: boolean;
+  readonly list?: boolean;
+}
+
+export type ScenarioRequest =
+  | { readonly action: 'list' }
+  | { readonly action: 'show'; readonly name: string }
+  | { readonly action: 'check'; readonly files: readonly string[] };
+
+/** What the words lead to. Each may be asynchronous; parsing waits for it. */
+export interface Handlers {
+  readonly version: string;
+  out(text: string): void;
+  err(text: string): void;
+  welcome(): void | Promise<void>;
+  analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
+  /** `command` is the word that was used: `capture`, or a method's own. */
+  capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
+  scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
+}

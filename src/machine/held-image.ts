@@ -1,0 +1,110 @@
+/**
+ * A dump whose decoded pages are kept: a page is the same array each time it is asked for, so that
+ * machines, disks and caches can refer to it instead of copying it.
+ */
+
+import { lowerBound } from '../bytes/ranges.ts';
+import { isZeroPage, zeroPageOf } from '../dump/content.ts';
+import type { Dump, Page, PageRun, PageState } from '../dump/types.ts';
+
+/** Above this, pages are decoded anew: still right, only slower. */
+const defaultLimit = 512 * 1024 * 1024;
+
+const heldDumps = new WeakSet<Dump>();
+
+/** `dump` itself is neither changed nor closed; one that is held already is given back. */
+export function heldDump(dump: Dump, limitBytes = defaultLimit): Dump {
+  if (heldDumps.has(dump)) return dump;
+  const held = holding(dump, limitBytes);
+  heldDumps.add(held);
+  return held;
+}
+
+function holding(dump: Dump, limitBytes: number): Dump {
+  const held = new HeldPages();
+  const zeroPage = zeroPageOf(dump.pageSize);
+  let bytesHeld = 0;
+  let states: StateIndex | undefined;
+  return {
+    name: dump.name,
+    pageSize: dump.pageSize,
+    endPfn: dump.endPfn,
+    format: dump.format,
+    description: dump.description,
+    uts: dump.uts,
+    time: dump.time,
+    notes: dump.notes,
+    cpus: dump.cpus,
+    vmcoreinfo: dump.vmcoreinfo,
+    panic: dump.panic,
+    level: dump.level,
+    get incomplete() {
+      return dump.incomplete;
+    },
+    state(pfn) {
+      states ??= new StateIndex([...dump.runs()]);
+      return states.at(pfn);
+    },
+    runs: () => dump.runs(),
+    readPage(pfn) {
+      const known = held.get(pfn);
+      if (known !== undefined) return known;
+      const page = dump.readPage(pfn);
+      if (page.bytes === undefined) return page;
+      if (isZeroPage(page.bytes)) {
+        const zero = { ...page, bytes: zeroPage };
+        held.set(pfn, zero);
+        return zero;
+      }
+      const size = page.bytes.length;
+      if (bytesHeld + size > limitBytes) return page;
+      held.set(pfn, page);
+      bytesHeld += size;
+      return page;
+    },
+    close: () => {},
+  };
+}
+
+/** Pages of one block; a PFN can be larger than any array is long. */
+const blockPages = 1024;
+
+class HeldPages {
+  readonly #blocks = new Map<number, (Page | undefined)[]>();
+
+  get(pfn: number): Page | undefined {
+    return this.#blocks.get(Math.floor(pfn / blockPages))?.[pfn % blockPages];
+  }
+
+  set(pfn: number, page: Page): void {
+    const number = Math.floor(pfn / blockPages);
+    let block = this.#blocks.get(number);
+    if (block === undefined) {
+      block = new Array<Page | undefined>(blockPages);
+      this.#blocks.set(number, block);
+    }
+    block[pfn % blockPages] = page;
+  }
+}
+
+/** The states by their runs: a reader looks into its index for each page. */
+class StateIndex {
+  readonly #runs: readonly PageRun[];
+  readonly #ends: Float64Array;
+  /** Most questions are about the next page. */
+  #last = 0;
+
+  constructor(runs: readonly PageRun[]) {
+    this.#runs = runs;
+    this.#ends = Float64Array.from(runs, ({ end }) => end);
+  }
+
+  at(pfn: number): PageState {
+    const last = this.#runs[this.#last];
+    if (last === undefined || pfn < last.first || pfn >= last.end) {
+      this.#last = lowerBound(this.#ends, pfn + 1);
+    }
+    const run = this.#runs[this.#last];
+    return run === undefined || pfn < run.first ? 'missing' : run.state;
+  }
+}

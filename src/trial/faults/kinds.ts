@@ -1,0 +1,16 @@
+/** Every kind of fault, in the order of lists and documents. */
+
+import { cpuFaults } from './cpu.ts';
+import { deviceFaults } from './device.ts';
+import type { FaultKind } from './kind.ts';
+import { lockHeld } from './lock.ts';
+import { memory } from './memory.ts';
+import { platformFaults } from './platform.ts';
+
+export const faultKinds: readonly FaultKind[] = [
+  memory,
+  ...deviceFaults,
+  ...cpuFaults,
+  lockHeld,
+  ...platformFaults,
+];

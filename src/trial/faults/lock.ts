@@ -1,0 +1,122 @@
+/**
+ * Locks that somebody held when the kernel died. The lock's words are written by its type; nobody
+ * really holds it: no stack leads into its critical section, so the holder is synthetic.
+ * Source: include/asm-generic/qspinlock_types.h (_Q_LOCKED_VAL), include/linux/mutex.h,
+ * include/linux/semaphore.h, include/linux/mmzone.h, kernel/sched/sched.h.
+ */
+
+import { attempt, DumpError } from '../../bytes/errors.ts';
+import { memberAddress } from '../../linux/objects.ts';
+import { memoryNodes } from '../../linux/system.ts';
+import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { type Effect, type FaultKind, type Strike, type WriteNote, wordOf } from './kind.ts';
+import { noteOf, outcomeOf, readPhysical, sum } from './write.ts';
+
+interface LockWord {
+  readonly what: string;
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
+}
+
+/** _Q_LOCKED_VAL: a queued spinlock without waiters. */
+const spinLocked = u32Bytes(1);
+
+const locks: Readonly<Record<string, (machine: Machine) => LockWord[]>> = {
+  kexec: kexecLock,
+  console: consoleLock,
+  allocator: zoneLock,
+  runqueue: runQueueLock,
+};
+
+export const lockHeld: FaultKind = {
+  name: 'lock-held',
+  family: 'platform',
+  summary: 'a lock of the crashed kernel is held by somebody who will not release it',
+  parameters: [
+    {
+      name: 'name',
+      type: 'choice',
+      choices: Object.keys(locks),
+      default: 'kexec',
+      meaning:
+        "kexec's own lock, the console's, that of the panicking CPU's memory zone, or that of " +
+        'its run queue',
+    },
+  ],
+  example: 'lock-held:name=console',
+  strike({ machine }: Strike, parameters): Effect {
+    const words = locks[wordOf(parameters, 'name')]!(machine);
+    const remark = 'the holder is synthetic: no stack of this machine is in its critical section';
+    return sum(
+      words.map((word) => hold(machine, word)),
+      [remark],
+    );
+  },
+};
+
+function hold(machine: Machine, { what, address, bytes }: LockWord): WriteNote {
+  const found = attempt(() => machine.virtual.translate(address));
+  const physical = found === undefined ? undefined : Number(found.physical);
+  const note = noteOf(machine, 'typed write', { region: what, physical, virtual: address, bytes });
+  if (physical === undefined) return { ...note, outcome: 'not mapped' };
+  const before = readPhysical(machine, physical, bytes.length)?.slice();
+  if (before === undefined) return { ...note, outcome: 'no memory' };
+  machine.poke(address, bytes);
+  return { ...note, outcome: outcomeOf(before, bytes) };
+}
+
+function kexecLock({ kernel }: Machine): LockWord[] {
+  // Since v6.1 (05c6257433b7 "panic, kexec: make __crash_kexec() NMI safe"); a mutex before.
+  const lock = kernel.symbols.inKernel('__kexec_lock');
+  if (lock !== undefined) return [{ what: lock.name, address: lock.address, bytes: u32Bytes(1) }];
+  const mutex = kernel.symbols.inKernel('kexec_mutex');
+  if (mutex === undefined) throw lacking('__kexec_lock', 'kexec_mutex');
+  const owner = mutex.address + BigInt(kernel.types.offsetOf('struct mutex', 'owner'));
+  const holder = u64Bytes(kernel.symbol('init_task').address);
+  return [{ what: 'kexec_mutex.owner', address: owner, bytes: holder }];
+}
+
+function consoleLock({ kernel }: Machine): LockWord[] {
+  const semaphore = kernel.symbols.inKernel('console_sem');
+  if (semaphore === undefined) throw lacking('console_sem');
+  const count = semaphore.address + BigInt(kernel.types.offsetOf('struct semaphore', 'count'));
+  const flag = kernel.symbols.inKernel('console_locked');
+  return [
+    { what: 'console_sem.count', address: count, bytes: u32Bytes(0) },
+    ...(flag === undefined ? [] : [{ what: flag.name, address: flag.address, bytes: u32Bytes(1) }]),
+  ];
+}
+
+/** The highest zone with pages of the panicking CPU's node: allocations come from there first. */
+function zoneLock({ kernel, panic }: Machine): LockWord[] {
+  const nodes = memoryNodes(kernel);
+  // Per CPU with CONFIG_NUMA.
+  const node = attempt(() => kernel.memory.i32(kernel.perCpu('numa_node', panic.cpu))) ?? 0;
+  const address = nodes[node] ?? nodes[0];
+  if (address === undefined) throw lacking('a memory node');
+  const data = kernel.object('struct pglist_data', address);
+  const zones = Math.min(Number(data.nr_zones), 8);
+  for (let index = zones - 1; index >= 0; index--) {
+    const zone = data.node_zones[index];
+    if (zone.present_pages === 0n) continue;
+    const name = attempt(() => kernel.memory.cstring(zone.name, 16)) ?? `${index}`;
+    const lock = memberAddress(zone, 'lock');
+    return [{ what: `lock of zone ${name}`, address: lock, bytes: spinLocked }];
+  }
+  throw lacking('a zone with pages');
+}
+
+function runQueueLock({ kernel, panic }: Machine): LockWord[] {
+  const queue = kernel.perCpu('runqueues', panic.cpu);
+  // Since v5.14 (5cb9eaa3d274 "sched: Wrap rq::lock access") it is called __lock.
+  const member = kernel.types.hasMember('struct rq', '__lock') ? '__lock' : 'lock';
+  const address = queue + BigInt(kernel.types.offsetOf('struct rq', member));
+  return [{ what: `runqueues.${member} of CPU ${panic.cpu}`, address, bytes: spinLocked }];
+}
+
+function lacking(...names: readonly string[]): DumpError {
+  return new DumpError('unsupported', `this kernel has no ${names.join(' and no ')}`, {
+    hint: 'this lock cannot be held in it',
+  });
+}

@@ -1,0 +1,206 @@
+/**
+ * What proves that an outcome follows from memory and devices: bytes that a method never looks at
+ * change nothing, bytes that it executes change everything, and it makes no difference who wrote
+ * them. 500 seeds a method.
+ */
+
+import { describe, expect, test, vi } from 'vitest';
+import { KeptFile } from '../../src/bytes/kept-file.ts';
+import { createCodecs } from '../../src/codec/codecs.ts';
+import { rememberingCodecs } from '../../src/codec/remember.ts';
+import { isZeroPage } from '../../src/dump/content.ts';
+import { sha256 } from '../../src/host/sha256.ts';
+import { nodeZlib } from '../../src/host/zlib.ts';
+import { PhysicalMemory } from '../../src/linux/physical.ts';
+import { blueprintOf } from '../../src/machine/blueprint.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import type { TraceEvent } from '../../src/machine/trace.ts';
+import { Questioner } from '../../src/trial/answers.ts';
+import { parseFault } from '../../src/trial/faults/fault.ts';
+import { Random } from '../../src/trial/faults/random.ts';
+import { type FaultNote, numbered, strike } from '../../src/trial/faults/strike.ts';
+import type { RunReport } from '../../src/trial/report.ts';
+import { type Blow, PreparedCapture } from '../../src/trial/run.ts';
+import { footprints, openPanic } from '../support/machines.ts';
+
+const seeds = Array.from({ length: 500 }, (_, seed) => seed);
+/** Damage: as much as a stray word. */
+const size = 8;
+const codecs = rememberingCodecs(createCodecs(nodeZlib));
+const questioner = new Questioner();
+const dump = await openPanic('null-process');
+const blueprint = blueprintOf(dump, { sha256, footprints });
+
+interface Told {
+  readonly report: RunReport;
+  readonly trace: readonly TraceEvent[];
+}
+
+/** Without compression, and with zero pages left in: the size of the file says nothing of bytes. */
+function prepared(method: string): PreparedCapture {
+  return new PreparedCapture(blueprint, { method, level: 30, compression: 'none' });
+}
+
+async function told(of: PreparedCapture, blow: Blow, onEnd = (): void => {}): Promise<Told> {
+  const trace: TraceEvent[] = [];
+  const run = of.begin(blow);
+  run.machine.trace = (event) => trace.push(event);
+  run.finish({ codecs });
+  onEnd();
+  const file = new KeptFile();
+  const target = { sink: file, open: () => file.source() };
+  return { report: await run.conclude(target, { codecs }, questioner), trace };
+}
+
+/** Physical bytes that a sound run reads, as data, as page tables or as code. */
+class Footprint {
+  readonly #pages = new Map<number, Uint8Array>();
+
+  add(start: number, length: number): void {
+    for (let at = start; at < start + length; at++) {
+      const pfn = Math.floor(at / 4096);
+      const page = this.#pages.get(pfn) ?? new Uint8Array(4096);
+      page[at % 4096] = 1;
+      this.#pages.set(pfn, page);
+    }
+  }
+
+  has(start: number, length: number): boolean {
+    for (let at = start; at < start + length; at++) {
+      if (this.#pages.get(Math.floor(at / 4096))?.[at % 4096] === 1) return true;
+    }
+    return false;
+  }
+}
+
+/** A sound run, with every read of it. The analyzer's and the judge's are none of them. */
+async function sound(of: PreparedCapture): Promise<Told & { footprint: Footprint }> {
+  const footprint = new Footprint();
+  let memory: unknown;
+  let isRunning = true;
+  const read = PhysicalMemory.prototype.read;
+  const readInto = PhysicalMemory.prototype.readInto;
+  const note = (image: unknown, address: bigint, length: number): void => {
+    if (isRunning && image === memory) footprint.add(Number(address), length);
+  };
+  vi.spyOn(PhysicalMemory.prototype, 'read').mockImplementation(function (
+    this: PhysicalMemory,
+    ...args
+  ) {
+    note(this.image, args[0], args[1]);
+    return read.apply(this, args);
+  });
+  vi.spyOn(PhysicalMemory.prototype, 'readInto').mockImplementation(function (
+    this: PhysicalMemory,
+    ...args
+  ) {
+    note(this.image, args[0], args[1].length);
+    return readInto.apply(this, args);
+  });
+  const result = await told(
+    of,
+    (machine) => {
+      memory = machine.memory;
+      return [];
+    },
+    () => {
+      isRunning = false;
+    },
+  );
+  vi.restoreAllMocks();
+  return { ...result, footprint };
+}
+
+/** What the analyzer finds in damaged memory is its own affair: the same in memory and dump. */
+function outcome({ verdict, stages }: RunReport): unknown {
+  const { class: verdictClass, reasons, pages, places } = verdict;
+  return { verdictClass, reasons, pages, places, stages };
+}
+
+function flip(machine: Machine, at: number, count: number): readonly FaultNote[] {
+  const before = new PhysicalMemory(machine.memory).read(BigInt(at), count);
+  machine.memory.write(
+    BigInt(at),
+    before.map((byte) => byte ^ 0x5a),
+  );
+  return [];
+}
+
+describe.each(['mkdump', 'kexec'])('%s', (method) => {
+  const of = prepared(method);
+
+  test('bytes that it never looks at change neither trace nor verdict', async () => {
+    const { footprint, trace, report } = await sound(of);
+    expect(report.verdict.class).toBe('complete');
+    // Pages that are in the dump and not of zeros, before and after: else its size changes.
+    const pfns = report.verdict.places!.due.flatMap(([first, end]) =>
+      Array.from({ length: end - first }, (_, at) => first + at),
+    );
+    const memory = of.begin().machine.memory;
+    let struck = 0;
+    for (const seed of seeds) {
+      const random = new Random(seed, 0, 'metamorphic');
+      const pfn = random.pick(pfns);
+      const at = pfn * 4096 + random.below(4096 / size) * size;
+      if (isZeroPage(memory.readPage(pfn).bytes!) || footprint.has(at, size)) continue;
+      struck++;
+      const damaged = await told(of, (machine) => flip(machine, at, size));
+      expect(damaged.trace, `seed ${seed}`).toEqual(trace);
+      expect(outcome(damaged.report), `seed ${seed}`).toEqual(outcome(report));
+    }
+    expect(struck).toBeGreaterThan(seeds.length / 2);
+  });
+
+  test('a changed byte of what it executes changes the trace', async () => {
+    const { trace, report: well } = await sound(of);
+    // Another CPU that faults in its NMI handler does not end the run.
+    const executed = trace.filter(({ what, cpu }) => what === 'execute' && cpu === well.panic.cpu);
+    expect(executed.length).toBeGreaterThan(1);
+    for (const seed of seeds) {
+      const random = new Random(seed, 0, 'metamorphic');
+      const { name, detail } = random.pick(executed);
+      const place = random.pick(placesOf(detail!));
+      const at = place.start + BigInt(random.below(place.size));
+      const { trace: changed, report } = await told(of, (machine) => {
+        const physical = isVirtual(at) ? machine.virtual.translate(at).physical : at;
+        return flip(machine, Number(physical), 1);
+      });
+      const what = `seed ${seed}: ${name} at ${at.toString(16)}`;
+      expect(changed, what).not.toEqual(trace);
+      expect(changed.at(-1), what).toMatchObject({ what: 'stop' });
+      expect(report.failed?.kind, what).toMatch(/wild jump|nested fault/);
+    }
+  });
+
+  test('the same bytes and device states by hand and by faults are the same run', async () => {
+    const faults = ['memory:by=dma,region=slab,writes=8,bytes=16', 'disk-hung', 'disk-busy'];
+    for (const seed of seeds.slice(0, 50)) {
+      const byFault = await told(of, (machine, targets) => {
+        return strike(machine, targets, numbered(faults.map(parseFault)), seed);
+      });
+      const [damage] = byFault.report.faults;
+      const byHand = await told(of, (machine) => {
+        for (const { physical, after } of damage!.writes) {
+          machine.memory.write(BigInt(physical!), Buffer.from(after, 'hex'));
+        }
+        machine.disk.condition = { ...machine.disk.condition, hung: 'until reset', inFlight: 32 };
+        return [];
+      });
+      expect(byHand.trace, `seed ${seed}`).toEqual(byFault.trace);
+      expect(outcome(byHand.report), `seed ${seed}`).toEqual(outcome(byFault.report));
+    }
+  });
+});
+
+/** What the trace says of an execution: `0xADDRESS+0xSTART-0xEND+...`. */
+function placesOf(detail: string): { start: bigint; size: number }[] {
+  const [address = '', ...ranges] = detail.split('+');
+  return ranges.map((range) => {
+    const [start = '', end = ''] = range.split('-');
+    return { start: BigInt(address) + BigInt(start), size: Number(BigInt(end) - BigInt(start)) };
+  });
+}
+
+function isVirtual(address: bigint): boolean {
+  return address >= 1n << 63n;
+}
