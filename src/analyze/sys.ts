@@ -69,7 +69,10 @@ function* lines(facts: Facts): Generator<string> {
   yield `     VERSION: ${printable(uts.version)}`;
   yield `     MACHINE: ${printable(uts.machine)}  (${info.cpuMegahertz ?? 'unknown'} Mhz)`;
   yield `      MEMORY: ${known(optional(info.memoryBytes, memoryText))}`;
-  yield `       PANIC: "${printable(facts.panic ?? '')}"`;
+  const panic = facts.panic ?? '';
+  // An oops says where and how in the lines behind this one: crash's words.
+  const more = panic.includes('Oops: ') ? ' (check log for details)' : '';
+  yield `       PANIC: "${printable(panic)}"${more}`;
 }
 
 function optional<T, R>(value: T | undefined, then: (value: T) => R): R | undefined {

@@ -102,10 +102,32 @@ function framesOf(text: string): Frame[] {
 }
 
 const wordsToRead = 8;
+/** Page frames of the crash kernel's region of the panic images. */
+const ownRegion = { first: 0x4000 };
 
 function wordsAt(address: bigint): string[] {
   const indexes = [...Array(wordsToRead).keys()];
   return indexes.map((index) => hex16(kernel.memory.u64(address + BigInt(8 * index))));
+}
+
+function wordsOf(text: string | undefined): (string | undefined)[] {
+  return [...(text ?? '').matchAll(/ ([0-9a-f]{16})(?= )/g)].map((match) => match[1]);
+}
+
+function wordIn(physical: bigint): string {
+  return hex16(kernel.physical.u64(physical));
+}
+
+/** Two words of each of some pages from all over the machine's memory: the truth is the machine's. */
+function placesAllOver(): bigint[] {
+  const pfns: number[] = [];
+  for (const { first, end, state } of kernel.dump.runs()) {
+    const isThere = state === 'stored' || state === 'zero';
+    // What the capture kernel lives in is its own.
+    for (let pfn = first; isThere && pfn < Math.min(end, ownRegion.first); pfn++) pfns.push(pfn);
+  }
+  const step = Math.floor(pfns.length / 60);
+  return pfns.filter((_, at) => at % step === 7).map((pfn) => BigInt(pfn) * 4096n + 0x7f0n);
 }
 
 const isComparable = crash !== undefined && symbols !== undefined;
@@ -118,12 +140,14 @@ if (readelf === undefined) console.warn('skipped: no readelf here');
 describe.skipIf(!isComparable).concurrent('crash reads what we write', () => {
   test.for(written)(name, async ({ file }) => {
     const banner = kernel.symbol('linux_banner').address;
-    const [sys, log, bt, rd, vtop] = await askCrash(file, [
+    const places = placesAllOver();
+    const [sys, log, bt, rd, vtop, ...words] = await askCrash(file, [
       'sys',
       'log',
       'bt',
       `rd ${banner.toString(16)} ${wordsToRead}`,
       `vtop ${banner.toString(16)}`,
+      ...places.map((physical) => `rd -p ${physical.toString(16)} 2`),
     ]);
     const field = (text: string, key: string): string | undefined =>
       new RegExp(`^ *${key}: (.*)$`, 'm').exec(text)?.[1];
@@ -137,8 +161,9 @@ describe.skipIf(!isComparable).concurrent('crash reads what we write', () => {
     const [, ...ours] = framesOf((await ask(kernel, 'bt')).join('\n'));
     expect(ours.length).toBeGreaterThan(7);
     expect(theirs).toEqual(expect.arrayContaining(ours));
-    const words = [...(rd ?? '').matchAll(/ ([0-9a-f]{16})(?= )/g)].map((match) => match[1]);
-    expect(words).toEqual(wordsAt(banner));
+    expect(wordsOf(rd)).toEqual(wordsAt(banner));
+    const found = words.map((text, index) => `${places[index]} ${wordsOf(text).join(' ')}`);
+    expect(found).toEqual(places.map((at) => `${at} ${[at, at + 8n].map(wordIn).join(' ')}`));
     const { physical } = kernel.memory.translate(banner);
     expect(vtop).toMatch(new RegExp(`^${banner.toString(16)} +${physical.toString(16)} *$`, 'm'));
   });
