@@ -44,6 +44,12 @@ export class Extents {
     }
     if (parts.length === 0) return;
     const first = this.#firstEndingAfter(offset);
+    // Files are mostly written from front to back.
+    if (first === this.#starts.length) {
+      for (const start of starts) this.#starts.push(start);
+      for (const part of parts) this.#bytes.push(part);
+      return;
+    }
     let last = first;
     while (last < this.#starts.length && this.#starts[last]! < end) last++;
     if (last > first) {

@@ -18,12 +18,9 @@ export class KeptFile implements Sink {
   }
 
   writeKept(offset: number, parts: readonly Uint8Array[]): void {
-    let at = offset;
-    for (const part of parts) {
-      this.#extents.write(at, part);
-      at += part.length;
-    }
-    this.#size = Math.max(this.#size, at);
+    this.#extents.write(offset, parts);
+    const end = parts.reduce((sum, part) => sum + part.length, offset);
+    this.#size = Math.max(this.#size, end);
   }
 
   finish(): void {}

@@ -4,6 +4,7 @@
  */
 
 import { randomInt } from 'node:crypto';
+import { resolve } from 'node:path';
 import { DumpError } from '../bytes/errors.ts';
 import { shellWord } from '../bytes/text.ts';
 import { methodNames, methodOf } from '../capture/methods.ts';
@@ -49,7 +50,10 @@ export interface CapturePlan {
 export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   const method = methodOf(oneOf('--method', flags.method, methodNames));
   const output = flags.output ?? freeName(method.name, method.format);
-  checkFiles({ '--output': output, '--trace': flags.trace, '--picture': flags.picture });
+  checkFiles(
+    { '--output': output, '--trace': flags.trace, '--picture': flags.picture },
+    flags.machine,
+  );
   const scenario = scenarioOf(flags);
   const image = scenario?.image ?? defaultScenario;
   const hardware = flags.hardware ?? scenario?.hardware;
@@ -83,14 +87,21 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   };
 }
 
-/** Nothing is written where any of the names cannot be meant. */
-function checkFiles(files: Readonly<Record<string, string | undefined>>): void {
-  const names = Object.values(files).filter((name) => name !== undefined);
+/** Nothing is written where any of the names cannot be meant. `input` is the user's own dump. */
+function checkFiles(
+  files: Readonly<Record<string, string | undefined>>,
+  input: string | undefined,
+): void {
+  const taken = new Set(input === undefined ? [] : [resolve(input)]);
   for (const [option, name] of Object.entries(files)) {
+    if (name === undefined) continue;
     if (name === '') throw new DumpError('usage', `${option}: the name is empty`);
-    if (names.filter((other) => other === name).length > 1) {
-      throw new DumpError('usage', `${option} ${name}: two files of one name`);
-    }
+    const path = resolve(name);
+    if (taken.has(path)) throw new DumpError('usage', `${option} ${name}: two files of one name`);
+    taken.add(path);
+  }
+  if (files['--output'] === '-') {
+    throw new DumpError('usage', '--output -: a dump cannot be written to standard output');
   }
   const picture = files['--picture'];
   if (picture !== undefined && !/\.(?:svg|html)$/.test(picture)) {
@@ -140,6 +151,7 @@ function commandLine(flags: CaptureFlags, command: string, seed: number): string
   add('--machine', flags.machine);
   add('--level', flags.level);
   add('--compress', flags.compress);
+  add('--expect', flags.expect);
   add('--seed', String(seed));
   return words.join(' ');
 }

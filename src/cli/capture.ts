@@ -10,6 +10,7 @@ import { captureHtml } from '../render/picture/html.ts';
 import { captureSvg } from '../render/picture/svg.ts';
 import { runCapture } from '../trial/capture.ts';
 import type { CaptureReport } from '../trial/report.ts';
+import type { Scenario } from '../trial/scenario.ts';
 import { type CapturePlan, planCapture } from './capture-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import type { CaptureFlags, Settings } from './handlers.ts';
@@ -134,6 +135,11 @@ function subjectOf(report: CaptureReport, plan: CapturePlan): CaptureSubject {
     machine: 'file' in input ? inputName : `the image ${inputName}`,
     output: report.saved === undefined ? undefined : output,
     again,
-    ...(scenario === undefined ? {} : { scenario }),
+    ...(scenario === undefined ? {} : { scenario: 'file' in input ? onFile(scenario) : scenario }),
   };
+}
+
+/** A scenario's title tells of its own image; of another machine only its faults are true. */
+function onFile({ name }: Scenario): { readonly name: string; readonly title: string } {
+  return { name, title: 'its faults, on another machine' };
 }

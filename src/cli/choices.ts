@@ -56,10 +56,13 @@ function faultLines(kind: FaultKind): string[] {
   ];
 }
 
-/** `writes: how many writes, each at a place of its own (1 to 1000; 1)`. */
+/** `writes: how many writes, each at a place of its own (1 to 1000; default 1)`. */
 function parameterText(parameter: Parameter): string {
-  const otherwise = String(defaultOf(parameter) ?? parameter.otherwise ?? 'must be given');
-  const allowed = parameter.type === 'number' ? `${allowedFor(parameter)}; ` : '';
+  const usual = defaultOf(parameter);
+  const otherwise =
+    usual === undefined ? (parameter.otherwise ?? 'must be given') : `default ${usual}`;
+  // The choices stand in the syntax, those of many in a list of their own.
+  const allowed = parameter.type === 'choice' ? '' : `${allowedFor(parameter)}; `;
   return `${parameter.name}: ${parameter.meaning} (${allowed}${otherwise})`;
 }
 

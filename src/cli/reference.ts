@@ -42,7 +42,8 @@ export function faultsPage(): string {
     'and with which bytes; what comes of it follows from what the method then meets. The draws of',
     'a fault depend on the seed, its kind and its place in the list: leaving one out changes no',
     'other.',
-    'Every write is reported with its place, the bytes before and after, and how it ended.',
+    'Every write is reported with its place, the bytes before and after (of more than 16 bytes',
+    'their number), and how it ended.',
     '',
     'How many CPUs and how much RAM a machine has is decided by its image: neither is a fault.',
     ...families.flatMap(([family, title]) => [
@@ -122,17 +123,22 @@ export function scenariosPage(scenarios: readonly Scenario[]): string {
   ].join('\n')}\n`;
 }
 
-function scenarioSection({ name, title, why, image, load, faults, watchdog }: Scenario): string[] {
+function scenarioSection(scenario: Scenario): string[] {
+  const { name, title, why, image, load, trigger, hardware, faults, watchdog } = scenario;
   const all = [
     ...faults.map(faultText),
     ...(watchdog === undefined ? [] : [`watchdog:seconds=${watchdog}`]),
   ];
+  const more = [
+    ...(trigger === undefined ? [] : [`, trigger: ${trigger}`]),
+    ...(hardware === undefined ? [] : [`, hardware: ${hardware}`]),
+  ].join('');
   const list = all.length === 0 ? 'no faults' : all.map((text) => `\`${text}\``).join(', ');
   return [
     '',
     `### ${name}`,
     '',
-    `${title[0]!.toUpperCase()}${title.slice(1)}. Image ${image}, load: ${load}; ${list}.`,
+    `${title[0]!.toUpperCase()}${title.slice(1)}. Image ${image}, load: ${load}${more}; ${list}.`,
     '',
     why,
   ];

@@ -3,6 +3,7 @@
 import type { Json } from '../analyze/command.ts';
 import { suggestion } from '../bytes/suggest.ts';
 import { plural, shellWord } from '../bytes/text.ts';
+import { oneLine, wrapped } from '../render/lines.ts';
 import { faultText, type Problem } from '../trial/faults/fault.ts';
 import { checkScenario, parseScenario, type Scenario } from '../trial/scenario.ts';
 import { exitStatus } from './exit-status.ts';
@@ -66,7 +67,7 @@ function withImage(entry: Entry): Entry {
 
 function print(entries: readonly Entry[], lines: readonly string[], settings: Settings, io: Io) {
   if (settings.json) io.out(`${JSON.stringify(documentOf(entries))}\n`);
-  else if (lines.length > 0) io.out(`${lines.join('\n')}\n`);
+  else if (lines.length > 0) io.out(`${lines.map(oneLine).join('\n')}\n`);
 }
 
 function documentOf(entries: readonly Entry[]): Json {
@@ -143,18 +144,4 @@ function checkLines(entries: readonly Entry[]): string[] {
 function problemText({ path, message, allowed }: Problem): string {
   const place = path === '' ? '' : `${path}: `;
   return `${place}${message}${allowed === undefined ? '' : `; ${allowed}`}`;
-}
-
-/** Words of a paragraph in lines. */
-function wrapped(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else {
-      lines.push(word);
-    }
-  }
-  return lines;
 }

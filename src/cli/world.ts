@@ -1,6 +1,6 @@
 /** What the command line lends to the rooms below, and the files that it opens for them. */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DumpError } from '../bytes/errors.ts';
@@ -36,11 +36,22 @@ export function scenarioFile(name: string): string {
   });
 }
 
-/** A text file. Throws `io`. */
+/** Bytes; the longest text file that comes along has a hundredth of that. */
+const maxText = 16 * 1024 * 1024;
+
+/** A text file. Throws `io`, and `unsupported` for what cannot be one: a device, a huge file. */
 export function readText(file: string): string {
   try {
+    const stat = statSync(file);
+    if (!stat.isFile() && !stat.isDirectory()) {
+      throw new DumpError('unsupported', 'is not a regular file', { where: { file } });
+    }
+    if (stat.size > maxText) {
+      throw new DumpError('unsupported', 'too long for a text file', { where: { file } });
+    }
     return readFileSync(file, 'utf8');
   } catch (cause) {
+    if (cause instanceof DumpError) throw cause;
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
     throw new DumpError('io', `cannot be read: ${code}`, {
       where: { file },

@@ -3,7 +3,7 @@
  * and a clock around it, at the instant of the panic. Whatever was changed to get there is listed.
  */
 
-import { assert, DumpError } from '../bytes/errors.ts';
+import { assert, attempt, DumpError } from '../bytes/errors.ts';
 import type { Dump, MemoryImage } from '../dump/types.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { AddressSpace } from '../linux/memory.ts';
@@ -395,11 +395,19 @@ export class Machine {
   }
 
   /** What others than the method do to memory until then. */
+  #bytesOf({ how, physical, bytes }: ScheduledWrite): Uint8Array {
+    if (how !== 'flip') return bytes;
+    const now = attempt(() => new PhysicalMemory(this.memory).read(BigInt(physical), bytes.length));
+    return now === undefined ? bytes : now.map((byte, at) => byte ^ bytes[at]!);
+  }
+
   #carryOut(until: number): void {
     for (const write of this.#schedule.due(until)) {
+      // In the order of their times: both may write the same place.
+      this.#running.pass(this, write.atNs);
       const { by } = write;
       if ('cpu' in by && this.cpus.some((cpu) => cpu.number === by.cpu && cpu.isStopped)) continue;
-      const isDone = tryWrite(this.memory, BigInt(write.physical), write.bytes);
+      const isDone = tryWrite(this.memory, BigInt(write.physical), this.#bytesOf(write));
       const detail = isDone ? 'done' : 'no memory';
       this.#trace.listener?.({
         ns: write.atNs,

@@ -11,6 +11,8 @@ export interface ScheduledWrite {
   readonly physical: number;
   /** Nobody changes them any more. */
   readonly bytes: Uint8Array;
+  /** `flip`: the bits that are set in `bytes` are inverted, whatever they are by then. */
+  readonly how?: 'set' | 'flip';
   readonly what: string;
 }
 

@@ -6,8 +6,8 @@ import type { FaultNote } from '../trial/faults/strike.ts';
 import { lengthOf, wrapped } from './lines.ts';
 import { effectText, outcomeText, placeText } from './words.ts';
 
-/** Of one fault, without --verbose. */
-const writesShown = 4;
+/** Writes of one fault, and remarks on it, without --verbose. */
+const mostShown = 4;
 
 interface Style {
   readonly width: number;
@@ -22,7 +22,7 @@ export function faultLines(faults: readonly FaultNote[], style: Style): string[]
     ...faults.flatMap((fault) => [
       ...headLines(fault, style),
       ...writeLines(fault, style),
-      ...fault.remarks.flatMap((remark) => wrapped(`     ${remark}`, style.width, '       ')),
+      ...remarkLines(fault, style),
     ]),
   ];
 }
@@ -39,7 +39,7 @@ function headLines(note: FaultNote, { width, chalk }: Style): string[] {
 }
 
 function writeLines({ writes }: FaultNote, { width, detail }: Style): string[] {
-  const shown = detail === 'all' ? writes : writes.slice(0, writesShown);
+  const shown = detail === 'all' ? writes : writes.slice(0, mostShown);
   const lines = shown.flatMap((write) => {
     const place = placeText(write);
     const where = place === '' ? write.region : `${write.region}: ${place}`;
@@ -51,4 +51,11 @@ function writeLines({ writes }: FaultNote, { width, detail }: Style): string[] {
   });
   const more = writes.length - shown.length;
   return more === 0 ? lines : [...lines, `     and ${plural(more, 'write')} more (--verbose)`];
+}
+
+function remarkLines({ remarks }: FaultNote, { width, detail }: Style): string[] {
+  const shown = detail === 'all' ? remarks : remarks.slice(0, mostShown);
+  const lines = shown.flatMap((remark) => wrapped(`     ${remark}`, width, '       '));
+  const more = remarks.length - shown.length;
+  return more === 0 ? lines : [...lines, `     and ${more} more (--verbose)`];
 }

@@ -38,7 +38,7 @@ export function judgeLines({ pages, answers, reasons }: Verdict, width: number):
   if (pages !== undefined) {
     const { due, equal, excused, different, absent, damaged } = pages;
     lines.push(
-      `pages: ${due} due; in the dump ${equal} equal (${excused} with the method's own writes), ` +
+      `pages: ${due} due; of all in the file ${equal} equal (${excused} with own writes), ` +
         `${different} different, ${absent} absent, ${damaged} damaged`,
     );
   }

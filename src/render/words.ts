@@ -46,7 +46,9 @@ type WriteNote = FaultNote['writes'][number];
 
 /** What became of a write of a fault. */
 export function outcomeText({ before, after, outcome, atNs }: WriteNote): string {
-  const change = before === undefined ? after : `${before} -> ${after}`;
+  // Long ones are told by their size, which is the same before and after.
+  const both = before === after ? `${after} overwritten` : `${before} -> ${after}`;
+  const change = before === undefined ? after : both;
   switch (outcome) {
     case 'done':
       return change;

@@ -90,7 +90,8 @@ export async function judge(
   try {
     dump = await open();
   } catch (error) {
-    if (!(error instanceof DumpError)) throw error;
+    // What the host refuses says nothing of the file.
+    if (!(error instanceof DumpError) || error.code === 'io') throw error;
     return { class: 'unreadable', reasons: [error.message], ...nothing };
   }
   try {
@@ -113,7 +114,8 @@ export function judgeDump(dump: Dump, truth: GroundTruth, questioner = new Quest
   const flagged = dump.incomplete;
   // What is lost and flagged is honest; the analyzer's answers then follow from the loss.
   if (wrong.length === 0 && flagged !== undefined) {
-    const isEmpty = pages.due > 0 && pages.equal === 0;
+    // Pages that are not due, such as zeros, do not make it a dump.
+    const isEmpty = pages.due > 0 && (pages.equal === 0 || pages.absent === pages.due);
     return {
       class: isEmpty ? 'unreadable' : 'partial',
       reasons: [`flagged incomplete: ${flagged}`, ...lost],

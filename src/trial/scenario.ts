@@ -70,11 +70,17 @@ export function checkScenario(text: string): Checked<Scenario> {
 
 /** Aliases have no use here: a text that says much with few words is refused. */
 function readYaml(text: string): Checked<unknown> {
-  if (text.length > maxText)
-    return { problems: [{ path: '', message: 'too long for a scenario' }] };
+  if (text.length > maxText) {
+    const message = `too long for a scenario: more than ${maxText / 1024} KB`;
+    return { problems: [{ path: '', message }] };
+  }
   try {
     const document = parseDocument(text);
-    const [error] = document.errors;
+    // A warning is about a tag that nobody resolves.
+    const [error] = [...document.errors, ...document.warnings];
+    if (error?.code === 'MULTIPLE_DOCS') {
+      return { problems: [{ path: '', message: 'more than one document in a file' }] };
+    }
     if (error === undefined) return { value: document.toJS({ maxAliasCount: 0 }) };
     const line = error.linePos?.[0].line;
     const path = line === undefined ? '' : `line ${line}`;

@@ -43,6 +43,8 @@ describe('seeds', () => {
       'corrupted-segment',
       '--fault',
       'memory:by=cpu',
+      '--expect',
+      'none',
       ...small,
     ];
     const first = here(...words);
@@ -168,7 +170,7 @@ describe('command lines that make no sense are refused before anything is done',
     [['--scenario', 'null-proces'], 'did you mean null-process?'],
     [['--scenario', 'no/such.yaml'], 'ENOENT', 6],
     [['--fault', 'memory:by=dna'], 'unknown "dna" (did you mean dma?)'],
-    [['--fault', 'disk-hang'], 'did you mean disk-hung?'],
+    [['--fault', 'disk-hang'], '--fault disk-hang: there is no fault "disk-hang" (did you mean '],
     [['--fault', 'disk-slow:factor=0'], '0 is out of range\n  hint: 2 to 1000000'],
     [['--seed', '-1'], 'a seed is a whole number'],
     [['--seed', '4294967296'], 'a seed is a whole number'],
@@ -177,11 +179,15 @@ describe('command lines that make no sense are refused before anything is done',
     [['--picture', 'run.png'], 'the name ends in .svg or .html'],
     [['--trace', ''], '--trace: the name is empty'],
     [['--picture', 'a.svg', '--trace', 'a.svg'], 'two files of one name'],
-    [['--fault', 'cpu-dead:cpu=17'], 'CPU 17 does not exist'],
+    [['--picture', './a.svg', '--output', 'a.svg'], 'two files of one name'],
+    [['--machine', 'vmcore', '--output', './vmcore', '--force'], 'two files of one name'],
+    [['--output', '-'], 'a dump cannot be written to standard output'],
+    [['--scenario', '/dev/zero'], 'is not a regular file', 3],
+    [['--fault', 'cpu-dead:cpu=17'], ': cpu-dead:cpu=17: CPU 17 does not exist'],
   ])('%j', (words, message, status = 2) => {
     const run = here('capture', ...(words as string[]));
     expect(run.stderr).toContain(message);
-    expect(run.stderr).toMatch(/^tsdump: (usage|io): /);
+    expect(run.stderr).toMatch(/^tsdump: (usage|io|unsupported): /);
     expect(run.status).toBe(status);
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -192,6 +198,11 @@ describe('command lines that make no sense are refused before anything is done',
     expect(run.status).toBe(5);
     expect(readdirSync(folder)).toEqual([]);
   });
+});
+
+test('on a machine of the user a scenario has its faults, not its title', () => {
+  const run = here('capture', '--machine', machine, '--scenario', 'oom', '--level', '31');
+  expect(run.stdout).toMatch(/^oom: its faults, on another machine\n/);
 });
 
 describe('lists', () => {
@@ -225,6 +236,12 @@ describe('lists', () => {
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('tsdump capture --scenario short-watchdog');
     const { data } = documentOf(here('scenario', 'show', 'bug', '--json'));
     expect(data['scenarios']).toMatchObject([{ scenario: { name: 'bug', image: 'bug' } }]);
+  });
+
+  test('what a file says is shown without what a terminal would obey', () => {
+    const text = 'name: x\ntitle: "\\e[31mred"\nwhy: "\\e]0;w"\nimage: bug\nload: idle\n';
+    writeFileSync(join(folder, 'x.yaml'), text);
+    expect(here('scenario', 'show', 'x.yaml').stdout).toContain('x: .[31mred\n\n.]0;w\n');
   });
 });
 

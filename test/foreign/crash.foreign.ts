@@ -118,7 +118,7 @@ function wordIn(physical: bigint): string {
   return hex16(kernel.physical.u64(physical));
 }
 
-/** Two words of each of some pages from all over the machine's memory: the truth is the machine's. */
+/** Two words each of pages from all over the machine's memory: the truth is the machine's. */
 function placesAllOver(): bigint[] {
   const pfns: number[] = [];
   for (const { first, end, state } of kernel.dump.runs()) {

@@ -132,6 +132,20 @@ describe('kexec', () => {
     });
   });
 
+  test('purgatory is entered at its first instruction and nowhere else', async () => {
+    const hit = (machine: Machine, run: CaptureRun) => {
+      const offset = machine.kernel.types.offsetOf('struct kimage', 'start');
+      const start = crashKernel(run).image + BigInt(offset);
+      machine.poke(start, u64(machine.virtual.u64(start) + 1n));
+    };
+    expect(await failure('kexec', { [first]: hit })).toMatchObject({
+      stage: 'purgatory',
+      kind: 'wild jump',
+      object: 'kimage.start',
+      class: 'none',
+    });
+  });
+
   test('a damaged transition page table is a triple fault behind the jump', async () => {
     const hit = (machine: Machine, run: CaptureRun) => {
       const { image } = crashKernel(run);
@@ -191,6 +205,47 @@ describe('mkdump', () => {
       kind: 'wild jump',
       class: 'none',
     });
+  });
+
+  test('its page tables are lost after the jump: the first page that it reads is a fault', async () => {
+    const hit = (machine: Machine, run: CaptureRun) => {
+      const { pageTables } = run.save().state as { pageTables: number };
+      machine.memory.write(BigInt(pageTables), new Uint8Array(4096));
+    };
+    for (const stage of ['pages to dump', 'pages']) {
+      expect(await failure('mkdump', { [stage]: hit })).toMatchObject({
+        stage,
+        kind: 'nested fault',
+        cause: expect.stringContaining('triple fault'),
+      });
+    }
+  });
+
+  test.each([8n, 0x1_1000n])('it is not entered %d bytes behind its entry', async (distance) => {
+    const hit = (machine: Machine, run: CaptureRun) => {
+      const { resident } = run.save().state as { resident: { controlPointer: bigint } };
+      const control = machine.virtual.u64(resident.controlPointer);
+      machine.poke(control, u64(machine.virtual.u64(control) + distance));
+    };
+    expect(await failure('mkdump', { [first]: hit })).toMatchObject({
+      stage: 'mini kernel',
+      kind: 'wild jump',
+      object: 'mkdump_control',
+      class: 'none',
+    });
+  });
+
+  test('a container that was cut before its bitmaps is not taken for a whole dump', async () => {
+    const hit = (machine: Machine, run: CaptureRun) => {
+      const { parameters } = (run.save().state as { resident: { parameters: number } }).resident;
+      const vmcoreinfo = 72;
+      machine.memory.write(BigInt(parameters + vmcoreinfo), u64(1n << 45n));
+    };
+    const { report } = await capture({ dump: fixture, method: 'mkdump' }, { header: hit });
+    expect(report.failed).toMatchObject({ name: 'header', kind: 'nested fault' });
+    expect(report.saved?.remarks[0]).toMatch(/^only 0 of/);
+    expect(report.verdict.class).toBe('unreadable');
+    expect(report.verdict.reasons[0]).toMatch(/^flagged incomplete: /);
   });
 
   test('a held __kexec_lock is none of its business', async () => {

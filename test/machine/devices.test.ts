@@ -253,6 +253,38 @@ describe.each(both)('%s, the other CPU', (name) => {
   });
 });
 
+test('of a device and a CPU that write one place, the later one wins, however long a step is', () => {
+  const pfn = victim / 4096;
+  const number = Machine.of(blueprint).cpus.find(({ state }) => state !== 'dead')!.number;
+  const page = blueprint.input.readPage(pfn).bytes!.slice();
+  page[0] = page[0]! ^ 0xff;
+  const deltas = [{ afterNs: 500 * millisecond, cpu: number, pages: [[pfn, page] as const] }];
+  for (const [atNs, wins] of [
+    [400 * millisecond, page[0]],
+    [600 * millisecond, 0xcd],
+  ] as const) {
+    const { machine } = prepared('mkdump', { deltas });
+    const bytes = Uint8Array.of(0xcd);
+    machine.schedule({ atNs, by: { device: 'nic' }, physical: victim, bytes, what: 'test' });
+    machine.spend(second, 'one step');
+    expect(byteAt(machine, victim)).toBe(wins);
+  }
+});
+
+test.each(both)('%s: DMA of the disk ends when its reset line is pulled', (name) => {
+  const run = prepared(name, { hardware: hardwareProfile('scsi-2004') });
+  const what = 'test';
+  const { resetNs } = run.machine.hardware.disk;
+  const ending = finish(run, (stage) => {
+    if (!/^d(isk|evice) reset$/.test(stage)) return;
+    const atNs = run.machine.clock.now + resetNs / 2;
+    const bytes = Uint8Array.of(0xcd);
+    run.machine.schedule({ atNs, by: { device: 'disk' }, physical: victim, bytes, what });
+  });
+  expect(ending.last.name).toBe('reboot');
+  expect(byteAt(run.machine, victim)).not.toBe(0xcd);
+});
+
 test('DMA of a device goes on until its reset: the card outlives the mini kernel, not kexec', () => {
   const physical = victim;
   const late = { bytes: Uint8Array.of(0xcd), what: 'test', by: { device: 'nic' }, physical };

@@ -50,6 +50,16 @@ describe('a dump that opens is', () => {
     });
   });
 
+  test('unreadable where it has no page that is due, though others are right', () => {
+    const other = { 5: { state: 'stored', bytes: new Uint8Array(4096).fill(6) } } as const;
+    const empty = { 0: lost[1], 1: lost[1], 2: lost[1], 3: lost[1] };
+    const truth = truthOf({ dump: dumpOf(other) });
+    expect(judgeDump(dumpOf({ ...empty, ...other }, 'cut'), truth)).toMatchObject({
+      class: 'unreadable',
+      pages: { due: 4, equal: 1, absent: 4 },
+    });
+  });
+
   test('inaccurate where a page differs, whether it is flagged or not', () => {
     for (const incomplete of ['cut', undefined]) {
       expect(judgeDump(dumpOf(different, incomplete), truthOf())).toMatchObject({

@@ -159,6 +159,22 @@ describe('text', () => {
   }); // biome-ignore format: one table
 });
 
+test('a fault with many remarks shows the first ones, and all with --verbose', () => {
+  const remarks = Array.from({ length: 9 }, (_, at) => `disk: bytes ${at} cannot be written`);
+  const fault = {
+    fault: 'disk-bad-sectors',
+    index: 0,
+    effect: 'done',
+    writes: [],
+    remarks,
+  } as const;
+  const report = { ...completeReport, faults: [fault] };
+  const main = textOf({ ...completeSubject, report });
+  expect(main).toContain('bytes 3 cannot be written\n     and 5 more (--verbose)\n');
+  expect(main).not.toContain('bytes 4 cannot');
+  expect(textOf({ ...completeSubject, report, detail: 'all' })).toContain('bytes 8 cannot');
+});
+
 test.each([
   ['complete', completeReport],
   ['failing', failingReport],

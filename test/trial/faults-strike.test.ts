@@ -60,6 +60,14 @@ const hex = (bytes: Uint8Array): string =>
     .toString('hex')
     .replace(/..(?=.)/g, '$& ');
 
+test('a fault that destroys what leads to the segments does not move where the next one aims', () => {
+  const aim = 'memory:by=dma,region=segments,writes=3,pattern=zero';
+  const places = ({ notes }: Struck): unknown =>
+    notes.at(-1)!.writes.map(({ physical, virtual }) => [physical, virtual]);
+  const destroyed = 'memory:by=dma,region=kexec,writes=1000,bytes=4096,pattern=zero';
+  expect(places(struck([destroyed, aim]))).toEqual(places(struck([undefined, aim])));
+});
+
 describe('every kind', () => {
   const cases = faultKinds.flatMap(({ name, example }) =>
     (['kexec', 'mkdump'] as const).map((method) => [name, method, example] as const),
@@ -218,6 +226,21 @@ describe('memory', () => {
     }
     machine.clock.spend(2 * second, 'waiting');
     for (const write of writes) expect(hex(bytesAt(machine, write, 8))).toBe(write.after);
+  });
+
+  test('a bit that flips later flips what is there by then, and no other bit', () => {
+    const fault = 'memory:by=memory-error,region=slab,bytes=8,when=run,within=1000';
+    const { machine, writes } = only(fault);
+    const [write] = writes;
+    const written = new Uint8Array(8).fill(0x5a);
+    machine.memory.write(BigInt(write!.physical!), written);
+    machine.clock.spend(second, 'waiting');
+    const bits = bytesAt(machine, write!, 8).map((byte) => byte ^ 0x5a);
+    const flipped = [...bits].reduce(
+      (sum, byte) => sum + byte.toString(2).replace(/0/g, '').length,
+      0,
+    );
+    expect(flipped).toBe(1);
   });
 });
 

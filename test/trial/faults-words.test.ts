@@ -109,7 +109,7 @@ describe('what is wrong is named, with what is allowed', () => {
     ['memory:by=dma,writes=x', 'memory.writes: "x" is no whole number', '1 to 1000'],
     ['memory:by=dma,writes=1.5', '"1.5" is no whole number', '1 to 1000'],
     ['memory:by=dma,by=cpu', 'memory.by: given twice', ''],
-    ['memory:by=dma,at=-1', '"-1" is no ADDRESS', 'ADDRESS'],
+    ['memory:by=dma,at=-1', '"-1" is no ADDRESS', 'symbol, symbol+offset or 0x...'],
     ['memory:by=dma,at=x,region=slab', 'at and region do not go together', ''],
     ['memory:by=dma,slab', '"slab" is not key=value', ''],
     ['nmi-broken:cpu=1', 'nmi-broken.cpu: there is no such parameter', 'none: it takes no'],

@@ -159,7 +159,8 @@ describe.each(subjects)('on $name', ({ open, little, blockLayer }) => {
     const boot = (await run(method)).stages.find(({ name }) => /boot|mini kernel/.test(name))!;
     const seconds = Math.max(1, Math.floor(boot.endNs / 1e9) - 1);
     const report = await run(method, `watchdog:seconds=${seconds}`, 'disk-slow:factor=1000');
-    expect(['none', 'partial']).toContain(report.verdict.class);
+    // With the header on the disk there is a file, and not one page that is due in it.
+    expect(['none', 'unreadable']).toContain(report.verdict.class);
     expect(report.failed?.kind).toBe('reset');
   });
 

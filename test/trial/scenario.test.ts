@@ -102,7 +102,7 @@ describe('what is wrong is said with its place', () => {
     `name: mine\ntitle: t\nwhy: w\nimage: null-process\nload: idle\n${more}`;
   test.each([
     ['faults: [{memory: {by: dm}}]', 'faults[0].memory.by', 'unknown "dm" (did you mean dma?)'],
-    ['faults: [disk-busy, cpu-deef]', 'faults[1].cpu-deef', 'there is no fault "cpu-deef" (did'],
+    ['faults: [disk-busy, cpu-deef]', 'faults[1]', 'there is no fault "cpu-deef" (did'],
     ['faults: ["disk-slow:factor=1"]', 'faults[0].disk-slow.factor', '1 is out of range'],
     ['hardwear: x', 'hardwear', 'there is no such member (did you mean hardware?)'],
     ['hardware: pvscis', 'hardware', 'unknown "pvscis" (did you mean pvscsi?)'],
@@ -112,6 +112,8 @@ describe('what is wrong is said with its place', () => {
     ['faults: [', 'line 6', ''],
     ['faults: &a [*a]', '', 'no usable YAML: '],
     ['- x', 'line 6', ''],
+    ['watchdog: !!js/function 60', 'line 6', 'Unresolved tag'],
+    ['---\nname: other', '', 'more than one document'],
   ])('%s', (more, path, message) => {
     const checked = checkScenario(yaml(more));
     const [problem] = 'problems' in checked ? checked.problems : [];

@@ -36,6 +36,17 @@ describe.each(packers)('%s', (name) => {
     );
   });
 
+  test('what a page becomes does not depend on the pages before it', async () => {
+    const pages = fc.sample(pageArbitrary(4096), { numRuns: 60, seed: 11 });
+    const fresh = createCodecs(nodeZlib);
+    await fresh.prepare(name);
+    const forward = pages.map((page) => fresh.get(name).compress(page)?.slice());
+    const again = [...pages].reverse().map((page) => codec.compress(page)?.slice());
+    for (const [index, packed] of again.reverse().entries()) {
+      expect(Buffer.compare(packed ?? Buffer.of(), forward[index] ?? Buffer.of())).toBe(0);
+    }
+  });
+
   test('zeros shrink to almost nothing', () => {
     expect(codec.compress(new Uint8Array(4096))!.length).toBeLessThan(220);
   });

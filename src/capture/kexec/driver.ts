@@ -61,8 +61,9 @@ export function probeDevices(machine: Machine): StageResult {
   line.cpu = machine.panic.cpu;
   const { onTimeout } = driverOf(machine);
   for (let retries = 0; retries < probes; retries++) {
+    // Its DMA ends when the line is pulled, not when the controller is ready again.
+    machine.silence('disk');
     if (machine.disk.reset()) {
-      machine.silence('disk');
       return retries === 0 ? done : { ...done, retries };
     }
     if (onTimeout === 'wait on') {

@@ -81,13 +81,13 @@ function movePages(machine: Machine, tables: AddressSpace, head: bigint): number
 
 /** Hashes the loaded segments; a mismatch loops for ever. */
 function purgatory(machine: Machine, state: KexecState): StageResult {
-  const { digest, segments } = state.crash;
-  if (digest === undefined) return { ...done, remarks: ['this image has no digest to check'] };
-  const own = segments[digest.segment]!;
-  if (state.start < own.start || state.start >= own.start + own.size) {
-    const where = `0x${state.start.toString(16)}`;
-    throw new MachineStop('wild jump', `kimage.start ${where} is not in purgatory`, 'kimage.start');
+  const { digest } = state.crash;
+  // Elsewhere is the middle of its code, its data, or no code at all.
+  if (state.start !== state.entry) {
+    const cause = `kimage.start 0x${state.start.toString(16)} is not the entry of the new image`;
+    throw new MachineStop('wild jump', cause, 'kimage.start');
   }
+  if (digest === undefined) return { ...done, remarks: ['this image has no digest to check'] };
   machine.panicCpu.execute(...state.purgatory);
   const bytes = digestedBytes(machine, digest);
   machine.work(bytes, machine.hardware.cpu.hashBytesPerSecond, 'SHA-256');

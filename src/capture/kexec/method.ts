@@ -36,9 +36,11 @@ function prepare(machine: Machine, options: CaptureOptions): KexecState {
   const layout = pageLayout(machine.kernel);
   const crash = crashKernelOf(machine, layout);
   machine.ownWrites.declare([crash.region, ...noteRanges(machine), ...variables(machine)]);
+  const start = BigInt(machine.kernel.types.offsetOf('struct kimage', 'start'));
   return {
     options,
     layout,
+    entry: Number(machine.virtual.u64(crash.image + start)),
     purgatory: notePurgatory(machine, crash),
     crash,
     image: 0n,

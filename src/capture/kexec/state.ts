@@ -12,6 +12,8 @@ export interface KexecState {
   readonly layout: PageLayout;
   /** What was loaded, as it was loaded. */
   readonly crash: CrashKernel;
+  /** Where purgatory begins, as it was loaded. Physical. */
+  readonly entry: number;
   /** The names by which purgatory's code is executed. */
   readonly purgatory: readonly string[];
   /** From the crashed kernel's memory: the kimage, its entry, its control pages (physical). */

@@ -21,8 +21,9 @@ export function takeDisk(machine: Machine): StageResult {
   const drained = machine.disk.drain(queueLimit);
   const remarks = drained ? [] : ['commands of the crashed kernel did not end: reset under them'];
   for (let retries = 0; retries < maxTries; retries++) {
+    // Its DMA ends when the line is pulled, not when the controller is ready again.
+    machine.silence('disk');
     if (machine.disk.reset()) {
-      machine.silence('disk');
       return { ...done, remarks, ...(retries === 0 ? {} : { retries }) };
     }
   }

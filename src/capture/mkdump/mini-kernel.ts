@@ -13,7 +13,7 @@ import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { MachineStop } from '../../machine/stop.ts';
 import { selectPages } from '../filter.ts';
-import { tablesAt } from '../jump.ts';
+import { orTripleFault, tablesAt } from '../jump.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
 import {
@@ -29,6 +29,7 @@ import {
   slotsPerBlock,
 } from './container.ts';
 import { polledWrite, takeDisk } from './driver.ts';
+import { MappedPages } from './mapped-pages.ts';
 import { messageSize, Parameters } from './resident.ts';
 import type { MkdumpState, PagesToWrite } from './state.ts';
 
@@ -49,10 +50,11 @@ const pagesPerWrite = 64;
 const pagesPerUpdate = 4096;
 
 function boot(machine: Machine, state: MkdumpState): StageResult {
-  const { region } = state.resident;
-  if (state.entry < region.start || state.entry >= region.end) {
-    const entry = `0x${state.entry.toString(16)}`;
-    throw new MachineStop('wild jump', `the entry ${entry} is not in the region`, 'mkdump_control');
+  const { region, entry } = state.resident;
+  // Elsewhere in the region is its stack, its tables, or the middle of its code.
+  if (state.entry !== entry) {
+    const cause = `the entry 0x${state.entry.toString(16)} is not the mini kernel's`;
+    throw new MachineStop('wild jump', cause, 'mkdump_control');
   }
   machine.panicCpu.execute('mini kernel');
   machine.ownWrites.add("the mini kernel's region", region.start, region.end - region.start);
@@ -61,6 +63,10 @@ function boot(machine: Machine, state: MkdumpState): StageResult {
 }
 
 function choosePages(machine: Machine, state: MkdumpState): StageResult {
+  return orTripleFault(machine, () => chosenPages(machine, state));
+}
+
+function chosenPages(machine: Machine, state: MkdumpState): StageResult {
   const parameters = parametersOf(machine, state);
   const ranges = ramTable(machine, parameters);
   if (ranges === undefined) return failed('the table of RAM makes no sense', 'RAM table');
@@ -68,10 +74,11 @@ function choosePages(machine: Machine, state: MkdumpState): StageResult {
   const root = Number(machine.kernel.memory.root.physical);
   const selection = selectPages(tablesAt(machine, root), state.layout, ranges, level);
   machine.work(selection.ram.count, machine.hardware.cpu.filterPagesPerSecond, 'filter');
+  const memory = new MappedPages(machine, state.pageTables);
   const stored = Bitmap.ofSize(selection.endPfn);
   const zero = Bitmap.ofSize(selection.endPfn);
   for (let pfn = selection.chosen.next(0); pfn >= 0; pfn = selection.chosen.next(pfn + 1)) {
-    const { bytes } = machine.memory.readPage(pfn);
+    const { bytes } = memory.page(pfn);
     if (bytes === undefined) continue;
     if ((level & dumpLevelBits.zero) !== 0 && isZeroPage(bytes)) zero.add(pfn);
     else stored.add(pfn);
@@ -178,13 +185,18 @@ function writeHeader(machine: Machine, state: MkdumpState, status: number): void
 }
 
 function writePages(machine: Machine, state: MkdumpState, tools: CaptureTools): StageResult {
+  return orTripleFault(machine, () => writtenPages(machine, state, tools));
+}
+
+function writtenPages(machine: Machine, state: MkdumpState, tools: CaptureTools): StageResult {
+  const memory = new MappedPages(machine, state.pageTables);
   const parameters = parametersOf(machine, state);
   const { selected, plan } = planned(state, parameters);
   const first = plan.dataBlock * blockSize;
   const room = Math.floor((parameters.partition_size - first) / blockSize);
   const due = Math.min(selected.pages, room);
   for (const pfns of batches(selected, due)) {
-    const pages = pfns.map((pfn) => machine.memory.stablePage(pfn).bytes ?? zeroPageOf(blockSize));
+    const pages = pfns.map((pfn) => memory.page(pfn).bytes ?? zeroPageOf(blockSize));
     machine.work(pages.length * blockSize, machine.hardware.cpu.copyBytesPerSecond, 'copy');
     const offset = parameters.partition_start + first + state.pagesWritten * blockSize;
     const problem = ioProblem(() => polledWrite(machine, offset, pages));

@@ -53,6 +53,8 @@ export interface Resident {
   readonly region: PhysicalRange;
   /** The module's two functions and the mini kernel. Physical. */
   readonly code: readonly PhysicalRange[];
+  /** The mini kernel's first instruction. Physical. */
+  readonly entry: number;
   /** Physical address of the parameters. */
   readonly parameters: number;
   /** Virtual address of the module's pointer to the control structure. */
@@ -93,7 +95,8 @@ export function loadMiniKernel(machine: Machine, layout: PageLayout, level: numb
     start: module + offset,
     end: module + offset + size,
   }));
-  return { region, code: [...functions, miniKernel], parameters, controlPointer };
+  const { start: entry } = miniKernel;
+  return { region, code: [...functions, miniKernel], entry, parameters, controlPointer };
 }
 
 /** Bytes that stand for code: any change of them shows. */

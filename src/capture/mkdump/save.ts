@@ -55,13 +55,15 @@ export function saveMkdump(
   }
   const image = new ContainerImage(partition.name, header, read);
   const { compression } = options;
+  const isWhole = header.status === ContainerStatus.complete;
   const written = writeLkcd(sink, contentOf(header, image, read), {
     compression: compression === 'rle' || compression === 'zlib' ? compression : 'none',
     level: header.level,
+    // Cut before its bitmaps were on the disk, a container seems to have no page at all.
+    taken: isWhole ? 'whole' : 'cut short',
     codecs: tools.codecs,
     ...(tools.progress === undefined ? {} : { progress: tools.progress }),
   });
-  const isWhole = header.status === ContainerStatus.complete;
   const lost = `only ${header.pages_written} of ${header.pages} pages are on the partition`;
   return { bytes: written.bytes, remarks: isWhole ? [] : [lost] };
 }

@@ -41,6 +41,8 @@ export interface LkcdOptions {
   readonly compression: 'none' | 'rle' | 'zlib';
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
   readonly level: number;
+  /** `cut short`: whoever took the pages did not come to its end, whether or not any is missing. */
+  readonly taken?: 'whole' | 'cut short';
   readonly codecs: Codecs;
   readonly progress?: Progress;
 }
@@ -80,7 +82,8 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
     if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
   }
   // A page that the image promised and did not give makes the dump one that was cut short.
-  const endFlags = unreadable > 0 ? PageFlags.end | PageFlags.truncated : PageFlags.end;
+  const isCut = unreadable > 0 || options.taken === 'cut short';
+  const endFlags = isCut ? PageFlags.end | PageFlags.truncated : PageFlags.end;
   append(0, endFlags, new Uint8Array(0));
   records.flush();
   if (unreadable > 0) sink.write(0, headerArea(content, options, pages));

@@ -30,7 +30,7 @@ export type WriterKind = (typeof writerKinds)[number];
 
 export const stateText: Readonly<Record<CellState, string>> = {
   'no RAM': 'no RAM',
-  'not due': 'filtered out, not due',
+  'not due': 'not due',
   'not judged': 'RAM; there is no file to judge',
   equal: 'due and equal',
   excused: "equal but for the method's own writes",

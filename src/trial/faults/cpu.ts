@@ -1,7 +1,6 @@
 /** CPUs that do not do what the panicking one asks of them. */
 
 import { DumpError } from '../../bytes/errors.ts';
-import { plural } from '../../bytes/text.ts';
 import type { Cpu } from '../../machine/cpu.ts';
 import { done, type FaultKind, type ParameterValues, type Strike } from './kind.ts';
 
@@ -63,7 +62,7 @@ const nmiBroken: FaultKind = {
   strike({ machine }) {
     const others = machine.cpus.filter((cpu) => cpu.number !== machine.panic.cpu);
     for (const cpu of others) cpu.condition.takesNmi = false;
-    return done(`${plural(others.length, 'CPU')} besides the panicking one get no NMI`);
+    return done(`no NMI reaches a CPU but CPU ${machine.panic.cpu}`);
   },
 };
 

@@ -102,14 +102,17 @@ const diskBadSectors: FaultKind = {
     const { disk } = machine;
     const { sectorSize } = machine.hardware.disk;
     const length = numberOf(parameters, 'sectors') * sectorSize;
+    const remarks: string[] = [];
     for (const { start, size } of disk.partitions) {
       const places = Math.max(1, Math.floor((size - length) / sectorSize));
       for (let count = numberOf(parameters, 'count'); count > 0; count--) {
         const at = start + random.below(places) * sectorSize;
-        disk.condition.badSectors.push({ start: at, end: Math.min(at + length, start + size) });
+        const end = Math.min(at + length, start + size);
+        disk.condition.badSectors.push({ start: at, end });
+        remarks.push(`disk: bytes ${at} to ${end - 1} cannot be written`);
       }
     }
-    return done(...disk.condition.badSectors.map(({ start, end }) => `disk: bad ${start}-${end}`));
+    return done(...remarks);
   },
 };
 

@@ -5,6 +5,7 @@
 
 import { DumpError } from '../../bytes/errors.ts';
 import { suggestion } from '../../bytes/suggest.ts';
+import { shellWord } from '../../bytes/text.ts';
 import type { Fault, FaultKind, Parameter, ParameterValue } from './kind.ts';
 import { faultKinds } from './kinds.ts';
 
@@ -29,7 +30,8 @@ export function parseFault(text: string): Fault {
   const checked = checkFaultText(text);
   if ('value' in checked) return checked.value;
   const { path, message, allowed } = checked.problems[0]!;
-  throw new DumpError('usage', `--fault ${text}: ${path}: ${message}`, {
+  const place = path === '' ? '' : `${path}: `;
+  throw new DumpError('usage', `--fault ${shellWord(text)}: ${place}${message}`, {
     hint: allowed ?? '`tsdump capture --list` shows every fault with its parameters',
   });
 }
@@ -77,7 +79,7 @@ export function checkFault(
   if (kind === undefined) {
     const names = faultKinds.map((candidate) => candidate.name);
     const message = `there is no fault "${name}"${suggestion(name, names)}`;
-    return { problems: [{ path: name, message, allowed: `one of ${names.join(', ')}` }] };
+    return { problems: [{ path: '', message, allowed: `one of ${names.join(', ')}` }] };
   }
   const problems = unknownKeys(kind, given);
   const parameters: Record<string, ParameterValue> = {};
@@ -120,7 +122,7 @@ export function allowedFor(parameter: Parameter): string {
     case 'choice':
       return `one of ${parameter.choices.join(', ')}`;
     case 'text':
-      return parameter.form;
+      return parameter.allowed;
   }
 }
 

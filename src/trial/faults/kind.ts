@@ -43,6 +43,8 @@ export type Parameter = ParameterText &
         readonly type: 'text';
         /** How help shows a value: `ADDRESS`. */
         readonly form: string;
+        /** What a value may be, in words. */
+        readonly allowed: string;
         readonly pattern: RegExp;
       }
   );

@@ -11,6 +11,7 @@ import {
   type Effect,
   type FaultKind,
   numberOf,
+  type ParameterValue,
   type ParameterValues,
   type Strike,
   type WriteNote,
@@ -58,11 +59,12 @@ export const memory: FaultKind = {
       name: 'at',
       type: 'text',
       form: 'ADDRESS',
+      allowed: 'symbol, symbol+offset or 0x...',
       pattern: addressPattern,
       otherwise: 'drawn from the region',
       meaning:
-        'one place instead of a region: symbol, symbol+offset or 0x..., which is virtual for ' +
-        'cpu and physical for the others',
+        'one place instead of a region; 0x... is virtual for cpu and physical for the others, ' +
+        'and goes in quotes in a file',
     },
     {
       name: 'pattern',
@@ -110,7 +112,7 @@ function strikeMemory(strike: Strike, parameters: ParameterValues): Effect {
     const write = { ...aim, bytes };
     if (parameters['when'] === 'run') {
       const atNs = random.below(numberOf(parameters, 'within') * millisecond);
-      writes.push(scheduled(strike, by, write, atNs));
+      writes.push(scheduled(strike, by, write, { atNs, isFlip: patternOf(parameters) === 'flip' }));
     } else {
       writes.push(struck(machine, by, write));
     }
@@ -160,6 +162,10 @@ function aimedAt(machine: Machine, by: Writer, text: string): Aim {
   return { region: text, physical, virtual, symbol: isNumber ? undefined : text };
 }
 
+function patternOf(parameters: ParameterValues): ParameterValue {
+  return parameters['pattern'] ?? (parameters['by'] === 'memory-error' ? 'flip' : 'random');
+}
+
 function content(
   machine: Machine,
   physical: number | undefined,
@@ -167,8 +173,7 @@ function content(
   random: Random,
 ): Uint8Array {
   const length = numberOf(parameters, 'bytes');
-  const usual = parameters['by'] === 'memory-error' ? 'flip' : 'random';
-  switch (parameters['pattern'] ?? usual) {
+  switch (patternOf(parameters)) {
     case 'zero':
       return new Uint8Array(length);
     case 'flip': {
@@ -201,21 +206,27 @@ function struck(machine: Machine, by: Writer, write: PlannedWrite): WriteNote {
 }
 
 /** A CPU that stores later is another one: the panicking one executes the method. */
-function scheduled(strike: Strike, by: Writer, write: PlannedWrite, atNs: number): WriteNote {
+function scheduled(
+  strike: Strike,
+  by: Writer,
+  write: PlannedWrite,
+  { atNs, isFlip }: { readonly atNs: number; readonly isFlip: boolean },
+): WriteNote {
   const { machine, random } = strike;
   const cpu = by === 'cpu' ? runningCpu(machine, random) : undefined;
   const writer = cpu === undefined ? writerNames[by](machine) : `CPU ${cpu}`;
   const note = noteOf(machine, writer, write);
   const { physical, virtual, bytes } = write;
   if (physical === undefined) return { ...note, outcome: 'not mapped' };
-  const isRam = readPhysical(machine, physical, bytes.length) !== undefined;
-  if (!isRam) return { ...note, outcome: 'no memory' };
+  const before = readPhysical(machine, physical, bytes.length);
+  if (before === undefined) return { ...note, outcome: 'no memory' };
   if (cpu !== undefined && !isWritable(machine, virtual)) return { ...note, outcome: 'read-only' };
   machine.schedule({
     atNs,
     by: cpu === undefined ? { device: by === 'dma' ? 'nic' : 'memory' } : { cpu },
     physical,
-    bytes,
+    // The other bits are whatever they are by then.
+    ...(isFlip ? { how: 'flip', bytes: bytes.map((byte, at) => byte ^ before[at]!) } : { bytes }),
     what: `fault: memory:by=${by}`,
   });
   return { ...note, outcome: 'scheduled', atNs };

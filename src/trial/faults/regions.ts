@@ -104,7 +104,7 @@ function ofMethod(
     case 'reserved':
       return targets.reserved;
     case 'segments':
-      return loadedIn(machine, targets);
+      return loaded.get(targets) ?? loadedIn(machine, targets);
     case 'kexec':
       return targets.structures;
     case 'dump-code':
@@ -112,6 +112,14 @@ function ofMethod(
     default:
       return undefined;
   }
+}
+
+/** What is loaded, as it was before anything was struck. */
+const loaded = new WeakMap<CaptureTargets, readonly PhysicalRange[]>();
+
+/** Before the first strike: what one fault destroys must not move where another one aims. */
+export function findLoaded(machine: Machine, targets: CaptureTargets): void {
+  loaded.set(targets, loadedIn(machine, targets));
 }
 
 /** KEXEC_SEGMENT_MAX, include/linux/kexec.h. */

@@ -1,11 +1,13 @@
 /** The faults of a run: what they change of a machine before it is made, and before its instant. */
 
+import { within } from '../../bytes/errors.ts';
 import type { CaptureTargets } from '../../capture/method.ts';
 import { type Blueprint, withOptions } from '../../machine/blueprint.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { faultText, kindOf } from './fault.ts';
 import { done, type Effect, type Fault } from './kind.ts';
 import { Random } from './random.ts';
+import { findLoaded } from './regions.ts';
 
 /** A fault of a run. Its number decides its draws, and stays when others are left out. */
 export interface NumberedFault extends Fault {
@@ -41,10 +43,14 @@ export function strike(
   faults: readonly NumberedFault[],
   seed: number,
 ): FaultNote[] {
+  findLoaded(machine, targets);
   return faults.map((fault) => {
     const { index, kind, parameters } = fault;
     const random = new Random(seed, index, kind);
-    const effect = kindOf(fault).strike?.({ machine, targets, random }, parameters);
-    return { fault: faultText(fault), index, ...(effect ?? done('set when the machine was made')) };
+    const words = faultText(fault);
+    const effect = within(words, {}, () =>
+      kindOf(fault).strike?.({ machine, targets, random }, parameters),
+    );
+    return { fault: words, index, ...(effect ?? done('set when the machine was made')) };
   });
 }
