@@ -12,7 +12,7 @@ import { type HardwareProfile, hardwareNames, hardwareProfile } from '../machine
 import { parseFault } from '../trial/faults/fault.ts';
 import type { Fault } from '../trial/faults/kind.ts';
 import { maxSeed } from '../trial/faults/random.ts';
-import type { CaptureChoice } from '../trial/run.ts';
+import type { CaptureChoice } from '../trial/prepared.ts';
 import { maxWatchdog, parseScenario, type Scenario } from '../trial/scenario.ts';
 import type { Trigger } from '../trial/trials.ts';
 import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';

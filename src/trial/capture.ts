@@ -8,8 +8,9 @@ import type { TraceEvent } from '../machine/trace.ts';
 import { faultText } from './faults/fault.ts';
 import type { Fault } from './faults/kind.ts';
 import { numbered } from './faults/strike.ts';
+import type { CaptureChoice } from './prepared.ts';
 import type { CaptureReport } from './report.ts';
-import type { CaptureChoice, CaptureTarget } from './run.ts';
+import type { CaptureTarget } from './run.ts';
 import { Common, Trials, type Trigger, type Watched } from './trials.ts';
 import { whyItFailed } from './why.ts';
 

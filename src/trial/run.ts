@@ -17,14 +17,14 @@ import {
   type Saved,
 } from '../capture/method.ts';
 import { methodOf } from '../capture/methods.ts';
-import type { Codecs, CompressionName } from '../codec/types.ts';
+import type { Codecs } from '../codec/types.ts';
 import { openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { AddressSpace } from '../linux/memory.ts';
 import { dumpLevelBits, pageLayout } from '../linux/pages.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import { utsname } from '../linux/system.ts';
-import { type Blueprint, blueprintOf, type MachineOptions } from '../machine/blueprint.ts';
+import { blueprintOf, type MachineOptions } from '../machine/blueprint.ts';
 import { second } from '../machine/clock.ts';
 import { Machine, type SavedMachine } from '../machine/machine.ts';
 import type { SavedSnapshot, Snapshot } from '../machine/snapshot.ts';
@@ -40,109 +40,36 @@ export interface CaptureTarget {
   open(): Source | Promise<Source>;
 }
 
-/** What is captured how. */
-export interface CaptureChoice {
-  /** `mkdump` or `kexec`. */
-  readonly method: string;
-  /** makedumpfile's filter bits; 0, all pages, by default. */
-  readonly level?: number;
-  readonly compression?: CompressionName;
-}
-
-export interface RunRequest extends CaptureChoice {
-  readonly dump: Dump;
-  readonly machine: MachineOptions;
-  /** What else befalls the machine between set-up and instant. */
-  readonly scenario?: (machine: Machine) => void;
+/** What is known of a run between two stages. */
+interface RunFacts {
+  readonly options: CaptureOptions;
+  readonly stages: readonly StageReport[];
+  /** What befell the machine before the instant. */
+  readonly faults: readonly FaultNote[];
+  readonly targets: CaptureTargets;
+  /** Why the outcome cannot be decided: a page that the input does not hold. */
+  readonly lacking: string | undefined;
 }
 
 /** Plain data (structured clone). The dump and the options are given again on resuming. */
-export interface SavedRun {
+export interface SavedRun extends RunFacts {
   readonly method: string;
-  readonly options: CaptureOptions;
   readonly state: unknown;
   readonly machine: SavedMachine;
   readonly instant: SavedSnapshot;
-  readonly stages: readonly StageReport[];
-  readonly faults: readonly FaultNote[];
-  readonly targets: CaptureTargets;
-  readonly lacking: string | undefined;
 }
 
-/** What befalls the machine between set-up and instant; gives what it came to. */
-export type Blow = (machine: Machine, targets: CaptureTargets) => readonly FaultNote[];
+/** As they were when the run began. */
+export interface ResumeRequest {
+  readonly dump: Dump;
+  readonly machine: MachineOptions;
+}
 
-const noTargets: CaptureTargets = { code: [], structures: [], reserved: [] };
-
-/** A machine at its panic with a method loaded: where any number of runs begin. */
-export class PreparedCapture {
+interface RunParts extends RunFacts {
   readonly method: DumpMethod<unknown>;
-  readonly options: CaptureOptions;
-  readonly #machine: Machine;
-  readonly #state: unknown;
-  /** What the method met while it was loaded: a hole of the input. */
-  readonly #failed: StageReport | undefined;
-
-  /** Throws DumpErrors: a choice that the method does not know, a kernel that is none for it. */
-  constructor(blueprint: Blueprint, choice: CaptureChoice) {
-    this.method = methodOf(choice.method);
-    this.options = optionsOf(this.method, choice);
-    this.#machine = Machine.of(blueprint);
-    try {
-      this.#state = this.method.prepare(this.#machine, this.options);
-    } catch (error) {
-      const stop = error instanceof DumpError ? this.#machine.stopOf(error) : undefined;
-      if (stop?.kind !== 'lacking') throw error;
-      const { kind, object, message: cause } = stop;
-      const times = { startNs: 0, endNs: 0 };
-      this.#failed = {
-        name: 'set-up', ...times, result: 'failed', kind, cause, object, remarks: [],
-      }; // biome-ignore format: one object
-    }
-  }
-
-  /** A copy of the machine, struck, at its instant. */
-  begin(blow: Blow = () => []): CaptureRun {
-    const { method, options } = this;
-    const machine = this.#machine.fork();
-    const state = structuredClone(this.#state);
-    const isReady = this.#failed === undefined;
-    const targets = isReady ? method.targets(machine, state) : noTargets;
-    const faults = blow(machine, targets);
-    const instant = machine.snapshot();
-    const stages = this.#failed === undefined ? [] : [this.#failed];
-    const lacking = this.#failed && `set-up: ${this.#failed.cause}`;
-    return new CaptureRun({
-      method, options, machine, state, instant, stages, faults, targets, lacking,
-    }); // biome-ignore format: one call
-  }
-}
-
-function optionsOf(
-  method: DumpMethod<unknown>,
-  { level = 0, compression = 'zlib' }: CaptureChoice,
-): CaptureOptions {
-  if (!Number.isInteger(level) || level < 0 || level > 31) {
-    throw new DumpError('usage', `a dump level is 0 to 31, not ${level}`);
-  }
-  if (!method.compressions.includes(compression)) {
-    throw new DumpError('usage', `${method.name} does not compress with ${compression}`, {
-      hint: `it knows ${method.compressions.join(', ')}`,
-    });
-  }
-  return { level, compression };
-}
-
-interface RunParts {
-  readonly method: DumpMethod<unknown>;
-  readonly options: CaptureOptions;
-  readonly machine: Machine;
   readonly state: unknown;
+  readonly machine: Machine;
   readonly instant: Snapshot;
-  readonly stages: readonly StageReport[];
-  readonly faults: readonly FaultNote[];
-  readonly targets: CaptureTargets;
-  readonly lacking: string | undefined;
 }
 
 export class CaptureRun {
@@ -158,17 +85,8 @@ export class CaptureRun {
   readonly #instant: Snapshot;
   #lacking: string | undefined;
 
-  /** The machine brought to its instant, the method prepared. Throws DumpErrors. */
-  static start(request: RunRequest): CaptureRun {
-    const prepared = new PreparedCapture(blueprintOf(request.dump, request.machine), request);
-    return prepared.begin((machine) => {
-      request.scenario?.(machine);
-      return [];
-    });
-  }
-
   /** Goes on where `saved` was taken. `dump` and `machine` as they were given to `start`. */
-  static resume(request: Pick<RunRequest, 'dump' | 'machine'>, saved: SavedRun): CaptureRun {
+  static resume(request: ResumeRequest, saved: SavedRun): CaptureRun {
     const machine = Machine.restore(blueprintOf(request.dump, request.machine), saved.machine);
     const instant = machine.snapshot(saved.instant);
     const method = methodOf(saved.method);

@@ -19,8 +19,9 @@ import type { TraceEvent } from '../machine/trace.ts';
 import { Questioner, type RememberedTables, rememberedTables } from './answers.ts';
 import type { Fault } from './faults/kind.ts';
 import { configure, type NumberedFault, strike } from './faults/strike.ts';
+import { type CaptureChoice, PreparedCapture } from './prepared.ts';
 import type { CaptureReport, RunReport } from './report.ts';
-import { type CaptureChoice, type CaptureRun, type CaptureTarget, PreparedCapture } from './run.ts';
+import type { CaptureRun, CaptureTarget } from './run.ts';
 
 /**
  * `nmi-watchdog`: the CPU that hangs with its interrupts off is made to panic by an NMI. `nobody`:

@@ -13,7 +13,8 @@ import { nodeWorld } from '../../src/host/world.ts';
 import { blueprintOf } from '../../src/machine/blueprint.ts';
 import { parseFault } from '../../src/trial/faults/fault.ts';
 import { numbered, strike } from '../../src/trial/faults/strike.ts';
-import { type CaptureRun, PreparedCapture } from '../../src/trial/run.ts';
+import { PreparedCapture } from '../../src/trial/prepared.ts';
+import type { CaptureRun } from '../../src/trial/run.ts';
 import { root } from '../support/cli.ts';
 import { dumpPath, openFixture } from '../support/fixture.ts';
 

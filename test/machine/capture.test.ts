@@ -13,7 +13,7 @@ import { runCapture } from '../../src/trial/capture.ts';
 import { CaptureRun } from '../../src/trial/run.ts';
 import { dumpPath, openFile, openFixture } from '../support/fixture.ts';
 import { findImage } from '../support/images.ts';
-import { capture, finish, openBytes, world } from './support.ts';
+import { capture, finish, openBytes, startRun, world } from './support.ts';
 
 /** Each image once by each method; levels and compressions take turns. */
 const runs = [
@@ -86,7 +86,7 @@ describe.each(['mkdump', 'kexec'])('%s on the default machine', (method) => {
     const second = await capture({ ...request, dump: await openFixture() });
     expect(second.report).toEqual(straight.report);
     expect(Buffer.compare(second.bytes, straight.bytes)).toBe(0);
-    let run = CaptureRun.start({ ...request, machine: world });
+    let run = startRun({ ...request, machine: world });
     while (!run.finished) {
       run.step(world);
       run = CaptureRun.resume({ dump, machine: world }, structuredClone(run.save()));
@@ -107,7 +107,7 @@ describe.each(['mkdump', 'kexec'])('%s on the default machine', (method) => {
   });
 
   test('set-up edits say what was changed, from what and to what', async () => {
-    const run = CaptureRun.start({ dump: await openFixture(), method, machine: world });
+    const run = startRun({ dump: await openFixture(), method, machine: world });
     const { edits } = run.machine;
     expect(edits.map(({ what }) => what)).toContain(
       'CPU 1 gets back the context that stop_this_cpu interrupted: rip',
@@ -155,7 +155,7 @@ test('a machine is a dump: the kernel in it has both CPUs and the same tasks', a
 test('level and compression that a method does not know are refused before anything runs', async () => {
   const dump = await openFixture();
   const start = (changes: object) => () =>
-    CaptureRun.start({ dump, method: 'mkdump', machine: world, ...changes });
+    startRun({ dump, method: 'mkdump', machine: world, ...changes });
   const usage = expect.objectContaining({ code: 'usage' });
   expect(start({ level: 32 })).toThrow(usage);
   expect(start({ compression: 'zstd' })).toThrow(usage);

@@ -23,6 +23,7 @@ import {
   flip,
   flipPhysical,
   openBytes,
+  startRun,
   u32,
   u64,
   world,
@@ -250,7 +251,7 @@ describe('mkdump', () => {
 
   test('a held __kexec_lock is none of its business', async () => {
     const hold = (machine: Machine) => machine.poke(symbol(machine, '__kexec_lock'), u32(1));
-    expect(await failure('mkdump', {}, { scenario: hold })).toMatchObject({ class: 'complete' });
+    expect(await failure('mkdump', {}, { strike: hold })).toMatchObject({ class: 'complete' });
   });
 
   test('a partition that is too small: what is on it is saved, flagged and right', async () => {
@@ -312,9 +313,9 @@ describe.each(['kexec', 'mkdump'])('%s', (method) => {
 });
 
 test('a crash kernel that is loaded and in the image is used as it is', async () => {
-  const placed = CaptureRun.start({ dump: fixture, method: 'kexec', machine: world });
+  const placed = startRun({ dump: fixture, method: 'kexec', machine: world });
   const before = crashKernel(placed);
-  const run = CaptureRun.start({ dump: placed.machine.asDump(), method: 'kexec', machine: world });
+  const run = startRun({ dump: placed.machine.asDump(), method: 'kexec', machine: world });
   expect(crashKernel(run)).toEqual({ ...before, origin: 'loaded' });
   expect(run.machine.edits.filter(({ what }) => what.includes('kexec'))).toEqual([]);
   const { report } = await finish(run);
@@ -322,7 +323,7 @@ test('a crash kernel that is loaded and in the image is used as it is', async ()
 });
 
 test('a loaded image without elfcorehdr, as kexec-tools leave one, gets one at its end', () => {
-  const placed = CaptureRun.start({ dump: fixture, method: 'kexec', machine: world });
+  const placed = startRun({ dump: fixture, method: 'kexec', machine: world });
   const { machine } = placed;
   const { segments, digest, elfcore } = crashKernel(placed);
   machine.memory.write(BigInt(elfcore.start), new Uint8Array(64));
@@ -330,7 +331,7 @@ test('a loaded image without elfcorehdr, as kexec-tools leave one, gets one at i
   const hashed = segments.filter((_, index) => index !== digest!.segment);
   const content = hashed.map(({ start, size }) => physical.read(BigInt(start), size));
   machine.memory.write(BigInt(digest!.digest), world.sha256(Buffer.concat(content)));
-  const run = CaptureRun.start({ dump: machine.asDump(), method: 'kexec', machine: world });
+  const run = startRun({ dump: machine.asDump(), method: 'kexec', machine: world });
   const found = crashKernel(run);
   expect(found).toMatchObject({ origin: 'loaded', digest, elfcore: { end: found.region.end } });
   expect(run.machine.edits.map(({ what }) => what)).toContain(
@@ -409,7 +410,7 @@ const wildValues = [
 test.each(['kexec', 'mkdump'])(
   '%s: whatever stands where it reads, a run ends in a result and never in an exception',
   (method) => {
-    const start = CaptureRun.start({ dump: fixture, method, level: 31, machine: world });
+    const start = startRun({ dump: fixture, method, level: 31, machine: world });
     const saved = start.save();
     const damage = fc.record({
       stage: fc.nat(start.method.stages.length - 3),

@@ -8,7 +8,7 @@ import type { Machine } from '../../src/machine/machine.ts';
 import { judge } from '../../src/trial/judge.ts';
 import { CaptureRun } from '../../src/trial/run.ts';
 import { openFixture } from '../support/fixture.ts';
-import { capture, type Damage, finish, u32, u64, world } from './support.ts';
+import { capture, type Damage, finish, startRun, u32, u64, world } from './support.ts';
 
 const dump = await openFixture();
 type Hit = (machine: Machine, run: CaptureRun) => void;
@@ -92,7 +92,7 @@ describe('kexec', () => {
 
   test('a region too small for the capture kernel is out of memory', async () => {
     const request = { dump, machine: world };
-    const saved = CaptureRun.start({ ...request, method: 'kexec', level: 31 }).save();
+    const saved = startRun({ ...request, method: 'kexec', level: 31 }).save();
     const state = saved.state as KexecState;
     const { start } = state.crash.region;
     const region = { start, end: start + 300_000 };

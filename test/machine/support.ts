@@ -5,11 +5,29 @@ import { memorySource } from '../../src/bytes/source.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { nodeWorld } from '../../src/host/world.ts';
+import { blueprintOf, type MachineOptions } from '../../src/machine/blueprint.ts';
 import type { Machine } from '../../src/machine/machine.ts';
+import { type CaptureChoice, PreparedCapture } from '../../src/trial/prepared.ts';
 import type { RunReport } from '../../src/trial/report.ts';
-import { CaptureRun, type RunRequest } from '../../src/trial/run.ts';
+import type { CaptureRun } from '../../src/trial/run.ts';
 
 export const world = nodeWorld();
+
+export interface RunRequest extends CaptureChoice {
+  readonly dump: Dump;
+  readonly machine: MachineOptions;
+  /** What befalls the machine between set-up and instant. */
+  readonly strike?: (machine: Machine) => void;
+}
+
+/** The machine brought to its instant, the method prepared. */
+export function startRun(request: RunRequest): CaptureRun {
+  const prepared = new PreparedCapture(blueprintOf(request.dump, request.machine), request);
+  return prepared.begin((machine) => {
+    request.strike?.(machine);
+    return [];
+  });
+}
 
 export interface Outcome {
   readonly run: CaptureRun;
@@ -24,7 +42,7 @@ export async function capture(
   request: Omit<RunRequest, 'machine'> & Partial<Pick<RunRequest, 'machine'>>,
   damage: Damage = {},
 ): Promise<Outcome> {
-  const run = CaptureRun.start({ machine: world, ...request });
+  const run = startRun({ machine: world, ...request });
   return await finish(run, damage);
 }
 

@@ -12,8 +12,8 @@ import { parseFootprints } from '../../src/machine/footprints.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { parseFault } from '../../src/trial/faults/fault.ts';
 import { numbered } from '../../src/trial/faults/strike.ts';
+import { type CaptureChoice, PreparedCapture } from '../../src/trial/prepared.ts';
 import type { CaptureReport } from '../../src/trial/report.ts';
-import { type CaptureChoice, PreparedCapture } from '../../src/trial/run.ts';
 import { Common, Trials } from '../../src/trial/trials.ts';
 import { openFile } from './fixture.ts';
 

@@ -14,7 +14,7 @@ import type { WriteNote } from '../../src/trial/faults/kind.ts';
 import { faultKinds } from '../../src/trial/faults/kinds.ts';
 import { type RegionName, regionNames, regionOf } from '../../src/trial/faults/regions.ts';
 import { configure, type FaultNote, numbered, strike } from '../../src/trial/faults/strike.ts';
-import { PreparedCapture } from '../../src/trial/run.ts';
+import { PreparedCapture } from '../../src/trial/prepared.ts';
 import { dumpPath, openFile } from '../support/fixture.ts';
 
 const image = await openImage('null-process');

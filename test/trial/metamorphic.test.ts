@@ -19,8 +19,8 @@ import { Questioner } from '../../src/trial/answers.ts';
 import { parseFault } from '../../src/trial/faults/fault.ts';
 import { Random } from '../../src/trial/faults/random.ts';
 import { type FaultNote, numbered, strike } from '../../src/trial/faults/strike.ts';
+import { type Blow, PreparedCapture } from '../../src/trial/prepared.ts';
 import type { RunReport } from '../../src/trial/report.ts';
-import { type Blow, PreparedCapture } from '../../src/trial/run.ts';
 import { footprints, openPanic } from '../support/machines.ts';
 
 const seeds = Array.from({ length: 500 }, (_, seed) => seed);
