@@ -216,6 +216,7 @@ class KdumpPages implements PageReader {
   readonly #problems: string[];
   /** The page that was stored as it is and read last. */
   #raw: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+  #last: { readonly index: number; readonly descriptor: Descriptor } | undefined;
   #cut = false;
   #lost = false;
 
@@ -350,6 +351,8 @@ class KdumpPages implements PageReader {
 
   /** Undefined past the end of a cut file. */
   #descriptor(index: number): Descriptor | undefined {
+    // `state`, then `load`, of the same page.
+    if (this.#last?.index === index) return this.#last.descriptor;
     const bytes = this.#descriptors.read(this.#descriptorOffset(index), PageDescriptor.size);
     if (bytes.length < PageDescriptor.size) {
       this.#cut = true;
@@ -358,7 +361,9 @@ class KdumpPages implements PageReader {
     // Not by PageDescriptor.read: this is the inner loop of `runs`, and a big offset is no error.
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const offset = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-    return { offset, size: view.getUint32(8, true), flags: view.getUint32(12, true) };
+    const descriptor = { offset, size: view.getUint32(8, true), flags: view.getUint32(12, true) };
+    this.#last = { index, descriptor };
+    return descriptor;
   }
 
   #cutError(what: string): DumpError {

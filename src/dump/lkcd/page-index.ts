@@ -37,6 +37,8 @@ export class PageIndex {
   /** File offsets; negative for a zero page. */
   #offsets = new Float64Array(firstCapacity);
   #count = 0;
+  /** The entry that was asked for last. */
+  #near = 0;
   /** Where each ascending run starts. */
   #runs: number[] = [];
   #next: number;
@@ -92,11 +94,19 @@ export class PageIndex {
   }
 
   #lookUp(pfn: number): PageEntry | undefined {
+    // Whoever goes through memory asks for the same page again, or for the next one.
+    for (let index = this.#near; index < this.#near + 2 && index < this.#count; index++) {
+      if (this.#pfns[index] !== pfn || this.#runs.length > 1) continue;
+      this.#near = index;
+      return this.#entry(index);
+    }
     for (const [run, start] of this.#runs.entries()) {
       const end = this.#runs[run + 1] ?? this.#count;
       const pfns = this.#pfns.subarray(start, end);
       const at = lowerBound(pfns, pfn);
-      if (pfns[at] === pfn) return this.#entry(start + at);
+      if (pfns[at] !== pfn) continue;
+      this.#near = start + at;
+      return this.#entry(start + at);
     }
     return undefined;
   }

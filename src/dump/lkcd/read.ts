@@ -242,9 +242,12 @@ class LkcdPages implements PageReader {
     const { offset } = entry;
     try {
       const bytes = within('page record', { file: this.#source.name, offset, pfn }, () => {
-        const { dp_size, dp_flags } = readStruct(this.#data, offset, PageRecord);
-        const data = readExactly(this.#data, offset + PageRecord.size, dp_size, 'page data');
-        const codec = (dp_flags & PageFlags.raw) === 0 ? this.#codec : this.#raw;
+        // Not by PageRecord.read: this is the inner loop.
+        const record = readExactly(this.#data, offset, PageRecord.size, 'page record');
+        const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+        const size = view.getUint32(8, true);
+        const codec = (view.getUint32(12, true) & PageFlags.raw) === 0 ? this.#codec : this.#raw;
+        const data = readExactly(this.#data, offset + PageRecord.size, size, 'page data');
         return codec.decompress(data, this.pageSize);
       });
       return { state: 'stored', bytes };
