@@ -49,7 +49,8 @@ export {
 } from './linux/backtrace.ts';
 export { type CpuContext, cpuContexts } from './linux/cpus.ts';
 export { type Kernel, openKernel } from './linux/kernel.ts';
-export { type KernelLog, type LogRecord, logLine, readLog as log } from './linux/log.ts';
+export { logLine, readLog as log } from './linux/log.ts';
+export type { KernelLog, LogRecord } from './linux/log-record.ts';
 export type { KernelModule } from './linux/modules.ts';
 export {
   addressOf,

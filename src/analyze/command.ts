@@ -49,6 +49,8 @@ export interface Option {
   /** `-p, --parents` or `-q, --query <text>`. */
   readonly flags: string;
   readonly description: string;
+  /** Given twice it means more: its value is then `twice`. */
+  readonly given?: 'once or twice';
 }
 
 /** By the long name of each option: `true`, its value, or undefined where it was not given. */

@@ -3,7 +3,8 @@
 import { DumpError } from '../bytes/errors.ts';
 import { plural } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { type LogRecord, logLine, readLog, timestampPrefix } from '../linux/log.ts';
+import { logLine, readLog, timestampPrefix } from '../linux/log.ts';
+import type { LogRecord } from '../linux/log-record.ts';
 import { systemInfo } from '../linux/system.ts';
 import { type Answer, atMostOne, type Json, type Options } from './command.ts';
 import { crashDate } from './time.ts';
@@ -47,16 +48,19 @@ function bootTime(kernel: Kernel): number {
   });
 }
 
+function callerJson(callerId: number | undefined): Json {
+  if (callerId === undefined) return null;
+  return callerId >= callerIsCpu ? { cpu: callerId - callerIsCpu } : { thread: callerId };
+}
+
 function recordJson(record: LogRecord): Json {
-  const { callerId } = record;
-  const isCpu = callerId >= callerIsCpu;
   return {
     sequence: record.sequence,
     timestampNs: record.timestampNs.toString(),
     level: record.level,
     facility: record.facility,
     continued: record.continued,
-    caller: isCpu ? { cpu: callerId - callerIsCpu } : { thread: callerId },
+    caller: callerJson(record.callerId),
     text: record.text,
     subsystem: record.subsystem,
     device: record.device,

@@ -2,14 +2,13 @@
 
 import { hex16, jsonAddress, plural, printable } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { KernelObject } from '../linux/objects.ts';
 import { type MemoryUse, memoryUse } from '../linux/processes.ts';
 import { presentPages } from '../linux/system.ts';
 import { parentOf } from '../linux/tasks.ts';
 import { type Answer, atMostOne, type Json, type Options } from './command.ts';
 import { Gaps } from './gaps.ts';
 import { detailOf } from './ps-details.ts';
-import { listTasks, selectTasks, type TaskEntry, type Tasks } from './tasks.ts';
+import { listTasks, selectTasks, type TaskEntry, type Tasks, threadGroups } from './tasks.ts';
 
 /** undefined: not in the dump. */
 interface Row {
@@ -54,12 +53,7 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
 }
 
 function rowsOf(kernel: Kernel, tasks: Tasks, entries: readonly TaskEntry[], gaps: Gaps): Row[] {
-  const groups = new Map<number, KernelObject[]>();
-  for (const { tgid, view } of tasks.entries) {
-    const group = groups.get(tgid);
-    if (group === undefined) groups.set(tgid, [view]);
-    else group.push(view);
-  }
+  const groups = threadGroups(tasks.entries);
   const memoryBytes = gaps.attempt('size of memory', () => topOfMemory(kernel));
   const uses = new Map<number, MemoryUse | undefined>();
   // Threads share theirs, and it is summed over all of them: once is enough.

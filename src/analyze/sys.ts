@@ -40,12 +40,13 @@ export function run(kernel: Kernel, _: readonly string[], __: Options, input: st
   };
 }
 
-function countTasks(kernel: Kernel, gaps: Gaps): number {
+/** Undefined where not one could be found: no kernel is without any. */
+function countTasks(kernel: Kernel, gaps: Gaps): number | undefined {
   const list = kernel.tasks();
   let count = 0;
   for (const _ of list) count++;
   for (const problem of list.problems) gaps.add('task lists', problem);
-  return count;
+  return count === 0 ? undefined : count;
 }
 
 function* lines(facts: Facts): Generator<string> {

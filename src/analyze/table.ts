@@ -4,6 +4,8 @@
  */
 
 import type { Command, Operand } from './command.ts';
+import { memoryCommands } from './table-memory.ts';
+import { typeCommands } from './table-types.ts';
 
 const taskOperand: Operand = {
   name: 'task',
@@ -29,8 +31,9 @@ const log: Command = {
   schema: 'log/1',
   summary: 'the kernel log',
   description: [
-    'Reads the printk ring buffer of Linux 5.10 and later. A record whose text was overwritten ' +
-      'or is in a page that the dump lacks is counted in the note, not skipped in silence.',
+    'Reads the records of Linux 3.5 and later, in either form that they have had. A record whose ' +
+      'text was overwritten or is in a page that the dump lacks is counted in the note, not ' +
+      'skipped in silence.',
   ],
   options: [
     { flags: '-T, --ctime', description: 'date and time (UTC) in place of seconds since boot' },
@@ -130,4 +133,8 @@ const sym: Command = {
   load: () => import('./sym.ts'),
 };
 
-export const commands: readonly Command[] = [sys, log, ps, bt, mod, sym];
+export const commands: readonly Command[] = [
+  ...[sys, log, ps, bt, mod, sym],
+  ...typeCommands,
+  ...memoryCommands,
+];

@@ -57,6 +57,19 @@ export function listTasks(kernel: Kernel): Tasks {
   return { entries, missing, errors: all };
 }
 
+/** By tgid: all threads of a process, the first one among them. */
+export function threadGroups(
+  entries: readonly TaskEntry[],
+): ReadonlyMap<number, readonly KernelObject[]> {
+  const groups = new Map<number, KernelObject[]>();
+  for (const { tgid, view } of entries) {
+    const group = groups.get(tgid);
+    if (group === undefined) groups.set(tgid, [view]);
+    else group.push(view);
+  }
+  return groups;
+}
+
 /** Gives single tasks by the addresses of their task_structs. Throws where one cannot be read. */
 export function taskReader(kernel: Kernel): (address: bigint) => TaskEntry {
   const active = activeTasks(kernel, []);

@@ -75,7 +75,7 @@ function usageOf(command: Command): string {
 function addAnalyze(program: Command, handlers: Handlers, settings: () => Settings): void {
   const analyze = program
     .command('analyze')
-    .summary('ask a crash dump: sys, log, ps, bt, mod, sym')
+    .summary('ask a crash dump: sys, log, ps, bt, struct, p, rd, vtop, vm, files ...')
     .description(
       'Answers questions about the crash dump FILE in the columns of crash, or as JSON. It opens ' +
         'FILE and nothing else. Without a command it prints an overview; commands may also come ' +
@@ -100,7 +100,10 @@ function addAnalyze(program: Command, handlers: Handlers, settings: () => Settin
       .description(`${sentence(command.summary)}\n\n${command.description.join('\n\n')}`);
     const { operands } = command;
     if (operands !== undefined) node.argument(`[${operands.name}...]`, operands.description);
-    for (const option of command.options) node.option(option.flags, option.description);
+    for (const { flags, description, given } of command.options) {
+      if (given === undefined) node.option(flags, description);
+      else node.option(flags, description, (_, before) => (before === undefined ? true : 'twice'));
+    }
     const shown = command.examples.map(
       ([words, meaning]) => [`tsdump analyze vmcore ${words}`, meaning] as const,
     );

@@ -178,6 +178,32 @@ export class Btf {
     });
   }
 
+  /** What a function prototype takes; a last one without type or name stands for `...`. */
+  parameters(id: number): { name: string; type: number }[] {
+    return Array.from({ length: this.length(id) }, (_, index) => ({
+      name: this.#string(this.#extra(id, index * 2)),
+      type: this.#extra(id, index * 2 + 1),
+    }));
+  }
+
+  /** The function or (per-CPU) variable of that name in this blob. They are not indexed. */
+  declared(name: string): number | undefined {
+    for (let id = this.firstId; id < this.endId; id++) {
+      const kind = this.kind(id);
+      if (kind !== BtfKind.function && kind !== BtfKind.variable) continue;
+      if (this.typeName(id) === name) return id;
+    }
+    return undefined;
+  }
+
+  /** Ids of every enum of this blob, with a name or without. */
+  *enums(): Generator<number> {
+    for (let id = this.firstId; id < this.endId; id++) {
+      const kind = this.kind(id);
+      if (kind === BtfKind.enum || kind === BtfKind.enum64) yield id;
+    }
+  }
+
   /**
    * Ids of this blob (not of its base) with that name, in order: structs, unions, enums, typedefs
    * and base types. Functions, half of all types, have names too and are not asked for by name.

@@ -5,27 +5,31 @@
  * copy in memory) -> phys_base and the kernel's page tables -> kallsyms -> BTF -> objects.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt, DumpError } from '../bytes/errors.ts';
 import { cstring } from '../bytes/text.ts';
 import type { Dump } from '../dump/types.ts';
 import type { Btf } from './btf.ts';
+import { kernelMap, linkAddress } from './kernel-image.ts';
 import { AddressSpace } from './memory.ts';
 import { listModules, type ModuleList, moduleBtf } from './modules.ts';
 import { type KernelObject, type MemberValue, readValue, viewObject } from './objects.ts';
 import type { PageTableRoot } from './paging.ts';
 import { PhysicalMemory } from './physical.ts';
+import { type Recovered, recover } from './recover.ts';
 import { type KernelSymbol, SymbolTable } from './symbols.ts';
 import { KernelTables } from './tables.ts';
 import { TypeTable } from './types.ts';
 import { variableTypes } from './variables.ts';
-import { searchVmcoreinfo, Vmcoreinfo } from './vmcoreinfo.ts';
+import { utsnameOffsets, Vmcoreinfo } from './vmcoreinfo.ts';
 
-/** __START_KERNEL_map: where the kernel's text is mapped, arch/x86/include/asm/page_64_types.h. */
-const kernelMap = 0xffff_ffff_8000_0000n;
+/** So many bytes from the start of its text are the kernel's image, in every kernel. */
+const surelyImage = 0x200_0000n;
 /** PAGE_OFFSET without CONFIG_RANDOMIZE_MEMORY, by levels of paging. */
 const defaultPageOffset = { 4: 0xffff_8880_0000_0000n, 5: 0xff11_0000_0000_0000n } as const;
 /** NR_CPUS_RANGE_END of x86-64. */
 const maxCpus = 8192;
+
+type Found = Recovered | { vmcoreinfo: Vmcoreinfo; origin: 'note'; kallsyms?: undefined };
 
 export class KernelCore {
   /** Names and types of the kernel itself. */
@@ -34,8 +38,11 @@ export class KernelCore {
   readonly dump: Dump;
   readonly physical: PhysicalMemory;
   readonly vmcoreinfo: Vmcoreinfo;
-  /** Where VMCOREINFO came from: the file's note, or a copy found in the dumped memory. */
-  readonly vmcoreinfoOrigin: 'note' | 'memory';
+  /**
+   * Where VMCOREINFO came from: the file's note, a copy found in the dumped memory, or rebuilt from
+   * what the memory itself gives away, which is little.
+   */
+  readonly vmcoreinfoOrigin: 'note' | 'memory' | 'rebuilt';
   /** The kernel's own address space. */
   readonly memory: AddressSpace;
   #symbols: SymbolTable | undefined;
@@ -43,21 +50,20 @@ export class KernelCore {
   #modules: ModuleList | undefined;
   #moduleBtf: readonly Btf[] | undefined;
   #pageOffset: bigint | undefined;
+  #isFindingLinear = false;
   #cpus: readonly number[] | undefined;
 
   /** `known`: tables that somebody has made sure to be in this memory too. */
   constructor(dump: Dump, known?: KernelTables) {
     this.dump = dump;
     this.physical = new PhysicalMemory(dump);
-    if (dump.vmcoreinfo !== undefined) {
-      this.vmcoreinfo = new Vmcoreinfo(dump.vmcoreinfo);
-      this.vmcoreinfoOrigin = 'note';
-    } else {
-      this.vmcoreinfo = this.#findVmcoreinfo();
-      this.vmcoreinfoOrigin = 'memory';
-    }
-    this.memory = new AddressSpace(this.physical, this.#kernelPageTables());
-    this.tables = known ?? new KernelTables(dump.name, this.memory, this.vmcoreinfo);
+    const { vmcoreinfo, origin, kallsyms } = this.#findVmcoreinfo();
+    this.vmcoreinfo = vmcoreinfo;
+    this.vmcoreinfoOrigin = origin;
+    this.memory = new AddressSpace(this.physical, this.#kernelPageTables(), (address) =>
+      this.#linear(address),
+    );
+    this.tables = known ?? new KernelTables(dump.name, this.memory, vmcoreinfo, kallsyms);
   }
 
   /** Symbols of the kernel and its modules. The first access decodes kallsyms. */
@@ -122,7 +128,9 @@ export class KernelCore {
     const { address } = this.symbol(name);
     if (!type.endsWith('*')) return readValue(this, this.types.get(type), address);
     const target = this.memory.u64(address);
-    return target === 0n ? null : this.object(type.slice(0, -1).trim(), target);
+    const pointee = type.slice(0, -1).trim();
+    if (!pointee.startsWith('struct ')) return target;
+    return target === 0n ? null : this.object(pointee, target);
   }
 
   /** Possible CPUs. */
@@ -152,7 +160,7 @@ export class KernelCore {
 
   /** The address space of `mm->pgd`. */
   addressSpace(pgd: bigint): AddressSpace {
-    const physical = this.memory.translate(pgd).physical;
+    const physical = this.memory.physicalOf(pgd);
     return new AddressSpace(this.physical, { ...this.memory.root, physical });
   }
 
@@ -173,6 +181,28 @@ export class KernelCore {
     return this.#pageOffset;
   }
 
+  /**
+   * Two parts of the address space are linear: the kernel's image and the direct map. What lies
+   * there can be read although page tables are lost.
+   */
+  #linear(address: bigint): bigint | undefined {
+    const { physBase, kernelOffset } = this.vmcoreinfo;
+    const start = this.vmcoreinfo.symbol('_stext') ?? linkAddress + (kernelOffset ?? 0n);
+    const inImage = (end: bigint): boolean => address >= start && address < end;
+    if (physBase !== undefined && inImage(start + surelyImage)) {
+      return imageToPhysical(address, physBase);
+    }
+    // What follows reads symbols, in the image: nothing else may be asked for by that.
+    if (this.#isFindingLinear) return undefined;
+    this.#isFindingLinear = true;
+    const end = attempt(() => this.symbols.inKernel('_end')?.address) ?? 0n;
+    const offset = attempt(() => address - this.pageOffset);
+    this.#isFindingLinear = false;
+    if (physBase !== undefined && inImage(end)) return imageToPhysical(address, physBase);
+    const size = BigInt(this.dump.endPfn) * BigInt(this.dump.pageSize);
+    return offset !== undefined && offset >= 0n && offset < size ? offset : undefined;
+  }
+
   #kernelPageTables(): PageTableRoot {
     const root = kernelPageTables(this.vmcoreinfo);
     if (root !== undefined) return root;
@@ -181,10 +211,13 @@ export class KernelCore {
     });
   }
 
-  #findVmcoreinfo(): Vmcoreinfo {
-    for (const candidate of searchVmcoreinfo(this.dump)) {
-      if (this.#isOfThisKernel(candidate)) return candidate;
+  #findVmcoreinfo(): Found {
+    if (this.dump.vmcoreinfo !== undefined) {
+      return { vmcoreinfo: new Vmcoreinfo(this.dump.vmcoreinfo), origin: 'note' };
     }
+    const isOurs = (candidate: Vmcoreinfo): boolean => this.#isOfThisKernel(candidate);
+    const recovered = recover(this.dump, this.physical, isOurs);
+    if (recovered !== undefined) return recovered;
     throw new DumpError('absent', 'no VMCOREINFO: neither a note in the file nor one in memory', {
       where: { file: this.dump.name },
       hint: 'with QEMU, give the guest `-device vmcoreinfo`; with LKCD, dump the kernel pages too',
@@ -196,14 +229,12 @@ export class KernelCore {
     const uts = candidate.symbol('init_uts_ns');
     const { physBase, release } = candidate;
     if (uts === undefined || physBase === undefined || release === undefined) return false;
-    const name = candidate.offset('uts_namespace.name') ?? 0;
-    const address = imageToPhysical(uts + BigInt(name) + 2n * 65n, physBase);
-    try {
-      return cstring(this.physical.read(address, 65)) === release;
-    } catch (error) {
-      if (error instanceof DumpError) return false;
-      throw error;
-    }
+    const told = candidate.offset('uts_namespace.name');
+    const places = told === undefined ? utsnameOffsets : [told];
+    return places.some((name) => {
+      const address = imageToPhysical(uts + BigInt(name) + 2n * 65n, physBase);
+      return attempt(() => cstring(this.physical.read(address, 65))) === release;
+    });
   }
 }
 

@@ -53,6 +53,8 @@ export function kallsymsTables(
  * signed 64-bit numbers, which are exact for the kernel's image and for per-CPU offsets.
  */
 export class Kallsyms {
+  /** Where it was read. */
+  readonly tables: KallsymsTables;
   readonly count: number;
   readonly #text: Uint8Array;
   readonly #starts: Uint32Array;
@@ -63,6 +65,7 @@ export class Kallsyms {
     if (tables.count === 0 || tables.count > maxSymbols) {
       throw new DumpError('corrupt', `kallsyms claims ${tables.count} symbols`);
     }
+    this.tables = tables;
     this.count = tables.count;
     const names = within('kallsyms names', {}, () => expandNames(memory, tables));
     this.#text = names.text;
@@ -110,6 +113,16 @@ export class Kallsyms {
     if (index < this.#firstInImage()) return -1;
     while (index > 0 && this.#addresses[index - 1] === this.#addresses[index]) index--;
     return index;
+  }
+
+  /** Do the addresses ascend, as in every real table? */
+  isSorted(): boolean {
+    // Per-CPU symbols, small and positive, come before the image's, which are negative.
+    for (let index = 1; index < this.count; index++) {
+      const [before, here] = [this.#addresses[index - 1]!, this.#addresses[index]!];
+      if (here < before && !(before >= 0 && here < 0)) return false;
+    }
+    return true;
   }
 
   /**

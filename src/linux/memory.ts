@@ -9,20 +9,31 @@ const largePage = 2 * 1024 * 1024;
 /** A read of kernel memory that asks for more than this follows a wild length. */
 const maxRead = 256 * 1024 * 1024;
 
+/** The physical address of what is mapped by a rule that needs no tables, if `address` is. */
+export type LinearMapping = (address: bigint) => bigint | undefined;
+
 export class AddressSpace {
   readonly physical: PhysicalMemory;
   readonly root: PageTableRoot;
   /** Number of a 4 KB or 2 MB virtual page -> physical address of it. */
   readonly #small = new Map<bigint, bigint>();
   readonly #large = new Map<bigint, bigint>();
+  readonly #linear: LinearMapping | undefined;
 
-  constructor(physical: PhysicalMemory, root: PageTableRoot) {
+  /** `linear`: asked where a page table itself is missing. */
+  constructor(physical: PhysicalMemory, root: PageTableRoot, linear?: LinearMapping) {
     this.physical = physical;
     this.root = root;
+    this.#linear = linear;
   }
 
   translate(address: bigint): Translation {
     return walk(this.physical, this.root, BigInt.asUintN(64, address));
+  }
+
+  /** Where `address` lies: also by a rule, where `translate` misses a table. */
+  physicalOf(address: bigint): bigint {
+    return this.#locate(BigInt.asUintN(64, address)).physical;
   }
 
   /** `length` bytes, all of them or a DumpError. May be a view into the page cache: read-only. */
@@ -111,7 +122,7 @@ export class AddressSpace {
       return { physical: small + inSmall, left: basePageSize - Number(inSmall) };
     let large = this.#large.get(address >> 21n);
     if (large === undefined) {
-      const found = walk(this.physical, this.root, address);
+      const found = this.#walk(address);
       if (found.pageSize < largePage) {
         this.#small.set(address >> 12n, found.physical - inSmall);
         return { physical: found.physical, left: basePageSize - Number(inSmall) };
@@ -120,5 +131,17 @@ export class AddressSpace {
       this.#large.set(address >> 21n, large);
     }
     return { physical: large + inLarge, left: largePage - Number(inLarge) };
+  }
+
+  #walk(address: bigint): { physical: bigint; pageSize: number } {
+    try {
+      return walk(this.physical, this.root, address);
+    } catch (error) {
+      // An entry that says "not mapped" is an answer; only a table that is missing is none.
+      const isMissing = error instanceof DumpError && error.where.pfn !== undefined;
+      const physical = isMissing ? this.#linear?.(address) : undefined;
+      if (physical === undefined) throw error;
+      return { physical, pageSize: basePageSize };
+    }
   }
 }

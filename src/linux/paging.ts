@@ -47,8 +47,25 @@ export function isCanonical(address: bigint, levels: 4 | 5): boolean {
   return BigInt.asUintN(64, BigInt.asIntN(bits, address)) === address;
 }
 
-/** Walks the tables; `absent` names the level whose entry is not present. */
-export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigint): Translation {
+/** One entry on the way down. */
+export interface WalkStep {
+  /** `PGD`, `P4D`, `PUD`, `PMD`, `PTE`; with four levels the top one is the PGD. */
+  readonly level: string;
+  /** Physical address of the entry. */
+  readonly address: bigint;
+  readonly entry: bigint;
+}
+
+/**
+ * Walks the tables; `absent` names the level whose entry is not present. `visit` sees every entry,
+ * also the one that ends the walk.
+ */
+export function walk(
+  memory: PhysicalMemory,
+  root: PageTableRoot,
+  virtual: bigint,
+  visit?: (step: WalkStep) => void,
+): Translation {
   if (!isCanonical(virtual, root.levels)) {
     throw new DumpError('absent', 'not a canonical address', { where: { virtual } });
   }
@@ -61,20 +78,19 @@ export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigin
     const name = level === root.levels ? 'PGD' : levelNames[level]!;
     const entryAddress = table + ((virtual >> shift) & 0x1ffn) * 8n;
     const entry = within(`${name} entry`, { virtual }, () => memory.u64(entryAddress));
-    const isLarge = (level === 2 || level === 3) && (entry & pageLarge) !== 0n;
-    const protNone = (level === 1 || isLarge) && (entry & pageProtNone) !== 0n;
-    if ((entry & pagePresent) === 0n && !protNone) {
+    visit?.({ level: name, address: entryAddress, entry });
+    const target = entryTarget(entry, level, root);
+    if (target === undefined) {
       throw new DumpError('absent', `not mapped: the ${name} entry is 0x${entry.toString(16)}`, {
         where: { virtual },
       });
     }
     allowed &= entry;
     forbidden |= entry & pageNoExecute;
-    const target = frameOf(entry) & ~root.encryptionMask;
-    if (level === 1 || isLarge) {
+    if (target.isPage) {
       const offsetMask = (1n << shift) - 1n;
       return {
-        physical: (target & ~offsetMask) | (virtual & offsetMask),
+        physical: (target.physical & ~offsetMask) | (virtual & offsetMask),
         pageSize: 2 ** Number(shift),
         writable: allowed !== 0n,
         executable: forbidden === 0n,
@@ -82,8 +98,27 @@ export function walk(memory: PhysicalMemory, root: PageTableRoot, virtual: bigin
         entryAddress,
       };
     }
-    table = target;
+    table = target.physical;
   }
+}
+
+export interface EntryTarget {
+  /** It maps a page; else it leads to a table. */
+  readonly isPage: boolean;
+  /** Of a large page, low bits that are flags may be set. */
+  readonly physical: bigint;
+}
+
+/** Where an entry of a table of `level` (1: PTE) leads; undefined where nothing is mapped. */
+export function entryTarget(
+  entry: bigint,
+  level: number,
+  { encryptionMask }: PageTableRoot,
+): EntryTarget | undefined {
+  const isPage = level === 1 || ((level === 2 || level === 3) && (entry & pageLarge) !== 0n);
+  const protNone = isPage && (entry & pageProtNone) !== 0n;
+  if ((entry & pagePresent) === 0n && !protNone) return undefined;
+  return { isPage, physical: frameOf(entry) & ~encryptionMask };
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import { attempt } from '../bytes/errors.ts';
 import type { KernelCore } from './core.ts';
-import { type LogRecord, readLog } from './log.ts';
+import { readLog } from './log.ts';
+import type { LogRecord } from './log-record.ts';
 import { addressOf, type KernelObject } from './objects.ts';
 import { currentTask } from './tasks.ts';
 

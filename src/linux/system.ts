@@ -4,6 +4,7 @@ import { attempt, DumpError } from '../bytes/errors.ts';
 import type { Utsname } from '../dump/types.ts';
 import { NewUtsname } from '../dump/utsname.ts';
 import type { KernelCore } from './core.ts';
+import { utsnameOffsets } from './vmcoreinfo.ts';
 
 export interface SystemInfo {
   readonly uts: Utsname;
@@ -51,8 +52,12 @@ export function systemInfo(kernel: KernelCore): SystemInfo {
 export function utsname(kernel: KernelCore): Utsname {
   const start = kernel.symbolAddress('init_uts_ns');
   if (start === undefined) throw new DumpError('absent', 'the kernel has no symbol "init_uts_ns"');
-  const name = kernel.vmcoreinfo.offset('uts_namespace.name') ?? 0;
-  return NewUtsname.read(kernel.memory.read(start + BigInt(name), NewUtsname.size));
+  const told = kernel.vmcoreinfo.offset('uts_namespace.name');
+  const places = told === undefined ? utsnameOffsets : [told];
+  const found = places.map((at) =>
+    NewUtsname.read(kernel.memory.read(start + BigInt(at), NewUtsname.size)),
+  );
+  return found.find(({ sysname }) => sysname === 'Linux') ?? found[0]!;
 }
 
 function timekeeper(kernel: KernelCore): { time: number; uptime: number } {

@@ -6,6 +6,7 @@
 import { DumpError } from '../bytes/errors.ts';
 import { Btf } from './btf.ts';
 import { Kallsyms, kallsymsTables } from './kallsyms.ts';
+import { scanKallsyms } from './kallsyms-scan.ts';
 import type { AddressSpace } from './memory.ts';
 import type { Vmcoreinfo } from './vmcoreinfo.ts';
 
@@ -18,24 +19,16 @@ export class KernelTables {
   #kallsyms: Kallsyms | undefined;
   #btf: Btf | undefined;
 
-  /** `file`: for errors. */
-  constructor(file: string, memory: AddressSpace, vmcoreinfo: Vmcoreinfo) {
+  /** `file`: for errors. `kallsyms`: where it has been found already. */
+  constructor(file: string, memory: AddressSpace, vmcoreinfo: Vmcoreinfo, kallsyms?: Kallsyms) {
     this.#file = file;
     this.#memory = memory;
     this.#vmcoreinfo = vmcoreinfo;
+    this.#kallsyms = kallsyms;
   }
 
   get kallsyms(): Kallsyms {
-    if (this.#kallsyms === undefined) {
-      const tables = kallsymsTables(this.#memory, this.#vmcoreinfo);
-      if (tables === undefined) {
-        throw new DumpError('unsupported', 'VMCOREINFO does not say where kallsyms is', {
-          where: { file: this.#file },
-          hint: 'kernels before v6.0 do not say it; only what VMCOREINFO itself names can be read',
-        });
-      }
-      this.#kallsyms = new Kallsyms(this.#memory, tables);
-    }
+    this.#kallsyms ??= this.#findKallsyms();
     return this.#kallsyms;
   }
 
@@ -58,6 +51,17 @@ export class KernelTables {
   read(): this {
     this.#btf = this.btf;
     return this;
+  }
+
+  #findKallsyms(): Kallsyms {
+    const told = kallsymsTables(this.#memory, this.#vmcoreinfo);
+    if (told !== undefined) return new Kallsyms(this.#memory, told);
+    const found = scanKallsyms(this.#memory);
+    if (found !== undefined) return found;
+    throw new DumpError('absent', 'no symbols: VMCOREINFO does not say where kallsyms is', {
+      where: { file: this.#file },
+      hint: 'its looks did not lead to it either; what VMCOREINFO itself names can be read',
+    });
   }
 
   #bound(name: string): bigint {

@@ -3,6 +3,7 @@
 import { attempt, DumpError } from '../bytes/errors.ts';
 import type { AddressSpace } from './memory.ts';
 import { addressOf, follow, hasMember, type KernelObject, memberAddress } from './objects.ts';
+import { salvageTasks } from './task-salvage.ts';
 
 /** What listing tasks needs of the kernel; `KernelCore` is one. */
 export interface TaskKernel {
@@ -18,8 +19,8 @@ const maxTasks = 4 * 1024 * 1024;
 
 /**
  * Iterates over views of `struct task_struct`: idle tasks by CPU, then processes in the kernel's
- * own order, each followed by its threads. After the loop `complete` tells whether every list was
- * walked to its end, `problems` what stopped it.
+ * own order, each followed by its threads; last those that lie beyond a broken list. After the loop
+ * `complete` tells whether every list was walked to its end, `problems` what stopped it.
  */
 export class TaskList implements Iterable<KernelObject> {
   readonly problems: DumpError[] = [];
@@ -36,7 +37,7 @@ export class TaskList implements Iterable<KernelObject> {
   *[Symbol.iterator](): Generator<KernelObject> {
     this.problems.length = 0;
     const seen = new Set<bigint>();
-    for (const cpu of this.#kernel.cpus) {
+    for (const cpu of this.#attempt(() => this.#kernel.cpus) ?? []) {
       const idle = this.#attempt(() => idleTask(this.#kernel, cpu));
       if (idle !== undefined && !seen.has(addressOf(idle))) {
         seen.add(addressOf(idle));
@@ -50,6 +51,7 @@ export class TaskList implements Iterable<KernelObject> {
         yield task;
       }
     }
+    if (!this.complete) yield* salvageTasks(this.#kernel, seen);
   }
 
   /** init_task.tasks: the thread group leaders. */

@@ -98,7 +98,7 @@ export class TypeTable {
     }
     let type = types.get(ref.id);
     if (type === undefined) {
-      type = this.#decode(this.#strip(ref));
+      type = this.#decode(this.strip(ref));
       types.set(ref.id, type);
     }
     return type;
@@ -138,8 +138,47 @@ export class TypeTable {
 
   /** Enumerator name -> value, of an enum by its C name. */
   enumerators(name: string): ReadonlyMap<string, bigint> {
-    const { btf, id } = this.#strip(this.get(name));
+    const { btf, id } = this.strip(this.get(name));
     return new Map(btf.values(id).map((entry) => [entry.name, entry.value]));
+  }
+
+  /** The same of a type by reference, in order. */
+  enumeratorsOf(ref: TypeRef): readonly { readonly name: string; readonly value: bigint }[] {
+    const { btf, id } = this.strip(ref);
+    return btf.values(id);
+  }
+
+  /**
+   * The members of a struct or union as they were declared: anonymous ones are themselves members
+   * with an empty name, offsets count from this type.
+   */
+  fields(ref: TypeRef): readonly Member[] {
+    const { btf, id } = this.strip(ref);
+    return btf.members(id).map(({ name, type, bitOffset, bitSize }) => ({
+      name,
+      type: { btf, id: type },
+      offset: Math.floor(bitOffset / 8),
+      ...(bitSize === 0 ? {} : { bits: { width: bitSize, first: bitOffset % 8 } }),
+    }));
+  }
+
+  /** The type of a function or of a per-CPU variable: of other variables BTF has none. */
+  declared(name: string): TypeRef | undefined {
+    for (const btf of this.#blobs()) {
+      const id = btf.declared(name);
+      if (id !== undefined) return { btf, id: btf.sizeOrType(id) };
+    }
+    return undefined;
+  }
+
+  /** Every enum, those without a name among them. */
+  *enums(): Generator<TypeRef> {
+    for (const btf of this.#blobs()) for (const id of btf.enums()) yield { btf, id };
+  }
+
+  *#blobs(): Generator<Btf> {
+    yield this.#vmlinux;
+    yield* this.#modules();
   }
 
   /** The same of a type that may have no name to ask by; undefined where it has no such member. */
@@ -182,16 +221,15 @@ export class TypeTable {
       }
       return undefined;
     };
-    const own = inBlob(this.#vmlinux);
-    if (own !== undefined) return own;
-    for (const btf of this.#modules()) {
+    for (const btf of this.#blobs()) {
       const found = inBlob(btf);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  #strip(ref: TypeRef): TypeRef {
+  /** The type behind typedefs and qualifiers, by reference; id 0 is void. */
+  strip(ref: TypeRef): TypeRef {
     let id = ref.id;
     for (let depth = 0; depth < maxDepth && id !== 0; depth++) {
       const kind = ref.btf.kind(id);
@@ -241,7 +279,7 @@ export class TypeTable {
 
   /** Arrays of arrays, without resolving through the cache: damage may make them cyclic. */
   #elementSize(ref: TypeRef, depth: number): number {
-    const { btf, id } = this.#strip(ref);
+    const { btf, id } = this.strip(ref);
     if (id === 0 || depth > maxDepth) return 0;
     const kind = btf.kind(id);
     if (kind === BtfKind.pointer) return 8;
@@ -261,7 +299,7 @@ export class TypeTable {
       const target = { btf: ref.btf, id: type };
       const offset = base + Math.floor(bitOffset / 8);
       if (name === '') {
-        const inner = this.#strip(target);
+        const inner = this.strip(target);
         const kind = inner.id === 0 ? BtfKind.void : inner.btf.kind(inner.id);
         if (kind === BtfKind.struct || kind === BtfKind.union) {
           this.#collect(inner, offset, seen, into);

@@ -63,6 +63,12 @@ export class Vmcoreinfo {
   }
 }
 
+/**
+ * Where struct uts_namespace may have its name when VMCOREINFO does not say it: behind a reference
+ * count until v5.11 (9a56493f6942 "uts: Use generic ns_common::count"), then at the start.
+ */
+export const utsnameOffsets: readonly number[] = [0, 4];
+
 function parseHex(text: string | undefined): bigint | undefined {
   return text !== undefined && /^[0-9a-f]{1,16}$/i.test(text) ? BigInt(`0x${text}`) : undefined;
 }
@@ -78,20 +84,17 @@ const maxTextBytes = 4096;
 const noteName = 'VMCOREINFO\0';
 
 /**
- * The copies of VMCOREINFO in memory, for formats that carry no note. The kernel keeps two, each at
- * the start of a page: the text (vmcoreinfo_data) and the finished ELF note (vmcoreinfo_note).
- * Stale copies exist too (a capture kernel's, an earlier boot's): the caller must verify each.
+ * The copy of VMCOREINFO that begins on this page. The kernel keeps two: the text
+ * (vmcoreinfo_data) and the finished ELF note (vmcoreinfo_note). Stale copies exist too (a capture
+ * kernel's, an earlier boot's): the caller must verify each.
  */
-export function* searchVmcoreinfo(image: MemoryImage): Generator<Vmcoreinfo> {
-  for (const run of image.runs()) {
-    if (run.state !== 'stored') continue;
-    for (let pfn = run.first; pfn < run.end; pfn++) {
-      const bytes = image.readPage(pfn).bytes;
-      if (bytes === undefined) continue;
-      const text = textOfData(bytes) ?? textOfNote(image, pfn, bytes);
-      if (text !== undefined) yield new Vmcoreinfo(text);
-    }
-  }
+export function textOnPage(
+  image: MemoryImage,
+  pfn: number,
+  bytes: Uint8Array,
+): Vmcoreinfo | undefined {
+  const text = textOfData(bytes) ?? textOfNote(image, pfn, bytes);
+  return text === undefined ? undefined : new Vmcoreinfo(text);
 }
 
 function textOfData(page: Uint8Array): string | undefined {

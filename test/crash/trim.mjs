@@ -27,13 +27,21 @@ const sections = [
   ['bt-a', (line) => line.startsWith('PID: ')],
   ['mod', (line) => /^ +MODULE +NAME +BASE/.test(line)],
   [null, (line) => /^ +PAGES +TOTAL +PERCENTAGE/.test(line)],
+  ['task-1', (line) => line.startsWith('PID: 1 ')],
+  ['vm-1', (line) => line.startsWith('PID: 1 ')],
+  ['files-1', (line) => line.startsWith('PID: 1 ')],
+  ['vtop', (line) => line.startsWith('VIRTUAL ')],
+  [null, (line) => /^ +NET_DEVICE /.test(line)],
   ['sym-q-sysrq', (line) => /^[0-9a-f]{16} \(\w\) .*sysrq/.test(line)],
   ['sym-linux_banner', (line) => /^[0-9a-f]{16} \(\w\) linux_banner$/.test(line)],
-  [null, (line) => /^struct task_struct \{$/.test(line)],
-  [null, (line) => line.startsWith('jiffies = ')],
+  ['struct-o-task_struct', (line) => line === 'struct task_struct {'],
+  ['struct-list_head', (line) => line === 'struct list_head {'],
+  ['p-init_task.comm', (line) => line.startsWith('$1 = ')],
+  ['p-jiffies', (line) => line.startsWith('jiffies = ')],
   ['foreach-bt', (line) => line.startsWith('PID: 0 ')],
-  // `foreach files` begins with the same task again.
-  [null, (line) => line.startsWith('PID: 0 ') && line.includes('"swapper/0"')],
+  // It begins with the same task again.
+  ['foreach-files', (line) => line.startsWith('PID: 0 ') && line.includes('"swapper/0"')],
+  [null, (line) => line.startsWith('SHMID_KERNEL')],
 ];
 
 for (const name of readdirSync(images)) {

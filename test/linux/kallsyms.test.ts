@@ -7,7 +7,7 @@ import { Vmcoreinfo } from '../../src/linux/vmcoreinfo.ts';
 import { type SymbolToWrite, type TableOrder, writeKallsyms } from '../support/kallsyms.ts';
 
 const text = 0xffff_ffff_8100_0000n;
-const orders: TableOrder[] = ['before-6.4', 'since-6.4'];
+const orders: TableOrder[] = ['before-4.6', 'before-6.4', 'since-6.2', 'since-6.4'];
 
 function open(
   symbols: readonly SymbolToWrite[],

@@ -51,6 +51,12 @@ export class BtfWriter {
     return this.#type('', BtfKind.const, 0, of, []);
   }
 
+  /** A parameter of type 0 is `...`. */
+  functionPrototype(returns: number, parameters: readonly number[]): number {
+    const words = parameters.flatMap((type) => [0, type]);
+    return this.#type('', BtfKind.functionPrototype, parameters.length, returns, words);
+  }
+
   struct(name: string, size: number, members: readonly MemberToWrite[]): number {
     return this.#compound(name, BtfKind.struct, size, members);
   }

@@ -10,18 +10,29 @@ export interface SymbolToWrite {
   readonly address: bigint;
 }
 
-/**
- * `before-6.4`: offsets, relative_base, num_syms, names, markers, token_table, token_index.
- * `since-6.4`: num_syms, names, markers, token_table, token_index, offsets, relative_base.
- */
-export type TableOrder = 'before-6.4' | 'since-6.4';
+/** The tables in the orders that they have had, without the common prefix of their names. */
+const orders = {
+  'before-4.6': ['addresses', 'num_syms', 'names', 'markers', 'token_table', 'token_index'],
+  'before-6.4': [
+    ...['offsets', 'relative_base', 'num_syms', 'names', 'markers', 'token_table', 'token_index'],
+  ],
+  'since-6.2': [
+    ...['offsets', 'relative_base', 'num_syms', 'names', 'markers', 'seqs_of_names'],
+    ...['token_table', 'token_index'],
+  ],
+  'since-6.4': [
+    ...['num_syms', 'names', 'markers', 'token_table', 'token_index', 'offsets', 'relative_base'],
+  ],
+} as const;
+export type TableOrder = keyof typeof orders;
 
 export interface WrittenKallsyms {
   readonly memory: AddressSpace;
   readonly vmcoreinfo: Vmcoreinfo;
 }
 
-const start = 0xffff_ffff_8200_0000n;
+/** Where the tables are put. */
+export const imageStart = 0xffff_ffff_8200_0000n;
 
 export function writeKallsyms(
   symbols: readonly SymbolToWrite[],
@@ -29,28 +40,30 @@ export function writeKallsyms(
   order: TableOrder,
   absolutePerCpu: boolean,
 ): WrittenKallsyms {
-  const tables: Record<string, Uint8Array> = {
-    kallsyms_offsets: offsets(symbols, relativeBase, absolutePerCpu),
-    kallsyms_relative_base: u64(relativeBase),
-    kallsyms_num_syms: u32(symbols.length),
-    kallsyms_names: names(symbols),
-    kallsyms_markers: new Uint8Array(64),
-    kallsyms_token_table: tokenTable(),
-    kallsyms_token_index: tokenIndex(),
+  const markerWidth = order === 'before-4.6' ? 8 : 4;
+  const tables = {
+    offsets: offsets(symbols, relativeBase, absolutePerCpu),
+    relative_base: u64(relativeBase),
+    addresses: Uint8Array.from(symbols.flatMap(({ address }) => [...u64(address)])),
+    num_syms: u32(symbols.length),
+    names: names(symbols),
+    markers: markers(symbols, markerWidth),
+    // The order of names by their text: any three bytes a symbol serve here.
+    seqs_of_names: Uint8Array.from({ length: symbols.length * 3 }, (_, at) => (at * 37) & 0xff),
+    token_table: tokenTable(),
+    token_index: tokenIndex(),
   };
-  const keys = Object.keys(tables);
-  const ordered = order === 'before-6.4' ? keys : [...keys.slice(2), ...keys.slice(0, 2)];
   const bytes: number[] = [];
   let text = 'OSRELEASE=test\n';
-  for (const key of ordered) {
+  for (const key of orders[order]) {
     while (bytes.length % 8 !== 0) bytes.push(0);
-    text += `SYMBOL(${key})=${(start + BigInt(bytes.length)).toString(16)}\n`;
-    bytes.push(...tables[key]!);
+    text += `SYMBOL(kallsyms_${key})=${(imageStart + BigInt(bytes.length)).toString(16)}\n`;
+    for (const byte of tables[key]) bytes.push(byte);
   }
   // What follows in .rodata.
   bytes.push(...new Uint8Array(4096));
   return {
-    memory: addressSpaceWith(start, Uint8Array.from(bytes)),
+    memory: addressSpaceWith(imageStart, Uint8Array.from(bytes)),
     vmcoreinfo: new Vmcoreinfo(text),
   };
 }
@@ -62,6 +75,16 @@ function names(symbols: readonly SymbolToWrite[]): Uint8Array {
     if (text.length < 0x80) bytes.push(text.length);
     else bytes.push(0x80 | (text.length & 0x7f), text.length >> 7);
     for (const character of text) bytes.push(character.charCodeAt(0));
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** Where every 256th name begins. */
+function markers(symbols: readonly SymbolToWrite[], width: 4 | 8): Uint8Array {
+  const bytes: number[] = [];
+  for (let first = 0; first < symbols.length; first += 256) {
+    const at = names(symbols.slice(0, first)).length;
+    bytes.push(...(width === 8 ? u64(BigInt(at)) : u32(at)));
   }
   return Uint8Array.from(bytes);
 }

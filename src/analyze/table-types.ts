@@ -1,0 +1,191 @@
+/** Commands about types and values: what a struct looks like, what a variable is worth. */
+
+import type { Command, Operand, Option } from './command.ts';
+import { radixOptions } from './radix.ts';
+
+const expressionOperand: Operand = { name: 'expression', description: 'a C expression' };
+
+const structOperand: Operand = {
+  name: 'words',
+  description: 'NAME[.MEMBER,...] and, for its contents, ADDRESS[:CPUS] and a count',
+};
+
+const structOptions: readonly Option[] = [
+  {
+    flags: '-o, --offsets',
+    description: 'the offset of each member; with an address, its address',
+  },
+  {
+    flags: '-l, --contained <member>',
+    description: 'the address is that of a member: STRUCT.MEMBER, or a number of bytes',
+  },
+  {
+    flags: '-c, --count <number>',
+    description: 'so many, one behind the other; negative: up to the address',
+  },
+  ...radixOptions,
+];
+
+const structDescription: readonly string[] = [
+  'Types are those that the kernel and its modules carry themselves (BTF). A member may be a ' +
+    'path with members and indexes, several are separated by commas. The address is a ' +
+    'hexadecimal number, a symbol or a C expression; of a per-CPU variable, ":a" means every ' +
+    'CPU, ":0,2-3" some, ":" the one that panicked.',
+  'What is in pages that the dump lacks is shown as "<not in the dump>" and counted. BTF does ' +
+    'not tell "x[]" from "x[0]": the last member of a struct is shown as the former.',
+];
+
+const struct: Command = {
+  name: 'struct',
+  schema: 'struct/1',
+  summary: 'a struct: its layout, or what stands at an address',
+  description: structDescription,
+  operands: structOperand,
+  options: structOptions,
+  examples: [
+    ['struct list_head', 'its members and size'],
+    ['struct page -o', 'with offsets'],
+    ['struct task_struct.comm,pid,se.load init_task', 'three members of the first task'],
+    ['struct rq.nr_running,curr runqueues:a', 'of every CPU'],
+    ['struct task_struct.comm -l task_struct.tasks init_task.tasks.next', 'by a link of a list'],
+  ],
+  load: () => import('./struct.ts'),
+};
+
+const union: Command = {
+  ...struct,
+  name: 'union',
+  summary: 'a union: its layout, or what stands at an address',
+  examples: [['union rcu_special -o', 'its members and size']],
+};
+
+const whatis: Command = {
+  name: 'whatis',
+  schema: 'whatis/1',
+  summary: 'the declaration of a type, a variable, a function, an expression',
+  description: [
+    'Types, functions and per-CPU variables are known from BTF; of other variables only the ' +
+      'well-known have a type.',
+  ],
+  operands: { name: 'name', description: 'a type, a variable, a function or an expression' },
+  options: [{ flags: '-o, --offsets', description: 'the offset of each member' }],
+  examples: [
+    ['whatis zone_type', 'an enum and its values'],
+    ['whatis vfs_read', 'what a function takes'],
+    ['whatis init_task.mm', 'the type of an expression'],
+  ],
+  load: () => import('./whatis.ts'),
+};
+
+const print: Command = {
+  name: 'print',
+  schema: 'print/1',
+  summary: 'the value of a C expression',
+  description: [
+    'Operators, casts and integer rules are those of C; container_of(POINTER, TYPE, MEMBER), ' +
+      'offsetof(TYPE, MEMBER) and per_cpu(NAME, CPU) are known. Nothing is ever called or written.',
+    'A variable whose type is not known needs a cast: *(struct T *)&NAME. Where the shell would ' +
+      'take a character for itself, put the expression into quotes; before one that begins with ' +
+      'a minus, write --.',
+  ],
+  operands: expressionOperand,
+  options: radixOptions,
+  examples: [
+    ['print jiffies', 'a variable'],
+    ['print init_task.comm', 'a member'],
+    ['print "*init_task.sched_class"', 'what a pointer leads to'],
+    ['print "container_of(init_task.tasks.next, struct task_struct, tasks)->comm"', 'a neighbour'],
+    ['print runqueues:1', 'a per-CPU variable of CPU 1'],
+  ],
+  load: () => import('./print.ts'),
+};
+
+const p: Command = {
+  ...print,
+  name: 'p',
+  summary: 'the same as print',
+  examples: [
+    ['p -x jiffies', 'in hexadecimal'],
+    ['p "sizeof(struct page) * 64"', 'a calculation'],
+  ],
+};
+
+const evaluate: Command = {
+  name: 'eval',
+  schema: 'eval/1',
+  summary: 'a calculation in hexadecimal, decimal, octal and binary',
+  description: [
+    'Numbers may be hexadecimal without 0x where that is obvious, and end in k, m or g. A symbol ' +
+      'stands for its address. All numbers have 64 bits.',
+  ],
+  operands: { name: 'expression', description: 'numbers and symbols with + - & | ^ * % / << >> ~' },
+  options: [
+    { flags: '-b, --bits', description: 'which bits are set' },
+    { flags: '-l, --long', description: 'taken for the sake of crash: all numbers have 64 bits' },
+  ],
+  examples: [
+    ['eval 128m', 'a size'],
+    ['eval -b 41dc065', 'which bits are set'],
+    ['eval "(1 << 32)"', 'a shift'],
+  ],
+  load: () => import('./eval.ts'),
+};
+
+const sizeOf: Command = {
+  name: 'sizeof',
+  schema: 'sizeof/1',
+  summary: 'bytes of a type or an expression',
+  description: ["As in lcrash. The tag of a struct may be left out: 'sizeof page'."],
+  operands: { name: 'type', description: 'a type or an expression' },
+  options: [],
+  examples: [
+    ['sizeof task_struct', 'a struct'],
+    ['sizeof init_task.comm', 'a member'],
+  ],
+  load: () => import('./sizeof.ts'),
+};
+
+const task: Command = {
+  name: 'task',
+  schema: 'task/1',
+  summary: 'task_struct and thread_info of tasks, whole or by member',
+  description: ['Without a task it is the one that panicked.'],
+  operands: {
+    name: 'task',
+    description: 'a PID, a hexadecimal task_struct address or a command name',
+  },
+  options: [
+    {
+      flags: '-R, --members <paths>',
+      description: 'only these members of the task_struct or the thread_info, with commas',
+    },
+    ...radixOptions,
+  ],
+  examples: [
+    ['task 1', 'everything about init'],
+    ['task -R pid,comm,se.load 1', 'three members'],
+  ],
+  load: () => import('./task.ts'),
+};
+
+/** lcrash's name for `sym`. */
+const findsym: Command = {
+  name: 'findsym',
+  schema: 'sym/1',
+  summary: 'the same as sym, as lcrash names it',
+  description: ['From kallsyms in the dump itself.'],
+  operands: { name: 'symbol', description: 'a name, or a hexadecimal address' },
+  options: [],
+  examples: [['findsym schedule', 'where is it']],
+  load: () => import('./sym.ts'),
+};
+
+const symbol: Command = {
+  ...findsym,
+  name: 'symbol',
+  examples: [['symbol jiffies', 'where is it']],
+};
+
+export const typeCommands: readonly Command[] = [
+  ...[struct, union, whatis, print, p, evaluate, sizeOf, task, findsym, symbol],
+];

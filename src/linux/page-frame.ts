@@ -1,0 +1,118 @@
+/**
+ * What struct page says of one page frame, and which slab cache an object belongs to.
+ * Source: include/linux/{mm_types,page-flags}.h, mm/slab.h.
+ */
+
+import { DumpError } from '../bytes/errors.ts';
+import { type KernelObject, memberAddress } from './objects.ts';
+import { type PageKernel, type PageLayout, pageLayout } from './pages.ts';
+
+/** What reading page frames needs of the kernel; `KernelCore` is one. */
+export interface FrameKernel extends PageKernel {
+  readonly pageOffset: bigint;
+  object(type: string, address: bigint): KernelObject;
+}
+
+export interface PageFrame {
+  /** The address of its struct page. */
+  readonly page: bigint;
+  readonly mapping: bigint;
+  readonly index: bigint;
+  readonly count: number;
+  readonly flags: bigint;
+  /** Names of the flags that are set, lowest bit first: `reserved`, `slab`. */
+  readonly names: readonly string[];
+}
+
+/** The size of the largest direct map: 64 TB with four levels of page tables. */
+const directMapSize = 1n << 46n;
+/** The names of caches are short words. */
+const maxCacheName = 64;
+
+export class PageFrames {
+  readonly #kernel: FrameKernel;
+  readonly #layout: PageLayout;
+  #names: ReadonlyMap<number, string> | undefined;
+
+  constructor(kernel: FrameKernel) {
+    this.#kernel = kernel;
+    this.#layout = pageLayout(kernel);
+  }
+
+  /** Throws where there is no struct page: no RAM, or not in the dump. */
+  frame(pfn: number): PageFrame {
+    const address = this.#layout.vmemmap + BigInt(pfn) * BigInt(this.#layout.size);
+    const page = this.#kernel.object('struct page', address);
+    const flags = this.#kernel.memory.u64(memberAddress(page, 'flags'));
+    const { types, memory } = this.#kernel;
+    // Since v6.16 (acc53a0b4c156 "mm: rename page->index to page->__folio_index").
+    const index = types.hasMember('struct page', 'index') ? 'index' : '__folio_index';
+    return {
+      page: address,
+      mapping: memory.u64(memberAddress(page, 'mapping')),
+      index: memory.u64(memberAddress(page, index)),
+      count: memory.i32(memberAddress(page, '_refcount.counter')),
+      flags,
+      names: this.#namesOf(flags),
+    };
+  }
+
+  /** The name of the slab cache that has the object at a direct-map address; undefined: none. */
+  slabCache(address: bigint): string | undefined {
+    const { pageOffset } = this.#kernel;
+    if (address < pageOffset || address >= pageOffset + directMapSize) return undefined;
+    try {
+      return this.#slabCache(Number((address - pageOffset) >> 12n));
+    } catch (error) {
+      // No RAM there, or its struct page is not in the dump: it is no object that we know of.
+      if (error instanceof DumpError) return undefined;
+      throw error;
+    }
+  }
+
+  #slabCache(pfn: number): string | undefined {
+    const { vmemmap, size, offsets } = this.#layout;
+    const { memory, types } = this.#kernel;
+    let page = vmemmap + BigInt(pfn) * BigInt(size);
+    const head = memory.u64(page + BigInt(offsets.compoundHead));
+    if ((head & 1n) !== 0n) page = head - 1n;
+    if (!this.#isSlab(page)) return undefined;
+    // Since v5.17 (d122019bf061 "mm: Split slab into its own type").
+    const owner = types.find('struct slab') === undefined ? 'struct page' : 'struct slab';
+    const cache = this.#kernel.object(owner, page).slab_cache as KernelObject | null;
+    if (cache === null) return undefined;
+    return memory.cstring(memory.u64(memberAddress(cache, 'name')), maxCacheName);
+  }
+
+  #isSlab(page: bigint): boolean {
+    const { memory } = this.#kernel;
+    const { offsets, masks, slab } = this.#layout;
+    if (slab !== undefined) {
+      return memory.i32(page + BigInt(offsets.mapcount)) >> 24 === slab >> 24;
+    }
+    return (memory.u32(page + BigInt(offsets.flags)) & masks.slab) !== 0;
+  }
+
+  #namesOf(flags: bigint): string[] {
+    this.#names ??= flagNames(this.#kernel);
+    const names: string[] = [];
+    for (const [bit, name] of this.#names) {
+      if (((flags >> BigInt(bit)) & 1n) !== 0n) names.push(name);
+    }
+    return names;
+  }
+}
+
+/** By bit; of several names for a bit the first, which is what it is in itself. */
+function flagNames(kernel: FrameKernel): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  if (kernel.types.find('enum pageflags') === undefined) return names;
+  const values = kernel.types.enumerators('enum pageflags');
+  // Zone, node and section lie above the flags.
+  const end = Number(values.get('__NR_PAGEFLAGS') ?? 64n);
+  for (const [name, value] of values) {
+    const bit = Number(value);
+    if (name.startsWith('PG_') && bit < end && !names.has(bit)) names.set(bit, name.slice(3));
+  }
+  return new Map([...names].sort(([a], [b]) => a - b));
+}
