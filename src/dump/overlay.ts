@@ -5,6 +5,7 @@
  */
 
 import { DumpError } from '../bytes/errors.ts';
+import { DumpOver } from './dump-over.ts';
 import { joinRuns } from './runs.ts';
 import type { Dump, Page, PageRun, PageState } from './types.ts';
 
@@ -31,57 +32,43 @@ function bootOf({ uts, vmcoreinfo }: Dump): string {
   return `${uts?.release}${place === undefined ? '' : ` at +0x${place}`}`;
 }
 
-class OverlaidDump implements Dump {
-  readonly format: string;
-  readonly description: string;
-  readonly name: string;
-  readonly pageSize: number;
-  readonly endPfn: number;
-  readonly uts: Dump['uts'];
-  readonly time: Dump['time'];
-  readonly notes: Dump['notes'];
-  readonly cpus: Dump['cpus'];
-  readonly vmcoreinfo: Dump['vmcoreinfo'];
-  readonly panic: Dump['panic'];
-  readonly level: Dump['level'];
+class OverlaidDump extends DumpOver {
+  override readonly description: string;
+  override readonly endPfn: number;
+  override readonly vmcoreinfo: Dump['vmcoreinfo'];
+  /** What the overlay leaves out is the base's. */
+  override readonly level: Dump['level'];
   readonly #base: Dump;
   readonly #overlay: Dump;
 
   constructor(base: Dump, overlay: Dump) {
-    this.format = overlay.format;
+    super(overlay);
     this.description = `${overlay.description} over ${base.name}`;
-    this.name = overlay.name;
-    this.pageSize = base.pageSize;
     this.endPfn = base.endPfn;
-    this.uts = overlay.uts;
-    this.time = overlay.time;
-    this.notes = overlay.notes;
-    this.cpus = overlay.cpus;
     this.vmcoreinfo = overlay.vmcoreinfo ?? base.vmcoreinfo;
-    this.panic = overlay.panic;
     this.level = base.level;
     this.#base = base;
     this.#overlay = overlay;
   }
 
-  get incomplete(): string | undefined {
+  override get incomplete(): string | undefined {
     const problems = [this.#base.incomplete, this.#overlay.incomplete];
     return problems.filter((problem) => problem !== undefined).join('; ') || undefined;
   }
 
-  state(pfn: number): PageState {
+  override state(pfn: number): PageState {
     return this.#of(pfn).state(pfn);
   }
 
-  readPage(pfn: number): Page {
+  override readPage(pfn: number): Page {
     return this.#of(pfn).readPage(pfn);
   }
 
-  runs(): Iterable<PageRun> {
+  override runs(): Iterable<PageRun> {
     return joinRuns(this.#pages());
   }
 
-  close(): void {
+  override close(): void {
     this.#overlay.close();
     this.#base.close();
   }

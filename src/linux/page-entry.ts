@@ -4,6 +4,8 @@
  * Source: Intel SDM volume 3, chapter 4; Linux arch/x86/include/asm/{pgtable_types,pgtable_64}.h.
  */
 
+import { addressMask, pagePresent, pageProtNone } from './paging.ts';
+
 const flagBits: readonly (readonly [bit: bigint, name: string])[] = [
   [0n, 'PRESENT'],
   [1n, 'RW'],
@@ -16,10 +18,6 @@ const flagBits: readonly (readonly [bit: bigint, name: string])[] = [
   [8n, 'GLOBAL'],
   [63n, 'NX'],
 ];
-const frameMask = 0x000f_ffff_ffff_f000n;
-const present = 1n << 0n;
-/** The bit of GLOBAL in an entry that is not present: PROT_NONE and NUMA hinting. */
-const protNone = 1n << 8n;
 
 export interface SwapPlace {
   /** Index in swap_info[]; the highest ones are no devices but migration and poison marks. */
@@ -39,16 +37,16 @@ export interface PageEntry {
 
 export function readPageEntry(entry: bigint): PageEntry {
   if (entry === 0n) return { kind: 'none', physical: 0n, flags: [] };
-  if ((entry & present) !== 0n) {
+  if ((entry & pagePresent) !== 0n) {
     const flags = flagBits.filter(([bit]) => ((entry >> bit) & 1n) !== 0n).map(([, name]) => name);
-    return { kind: 'present', physical: entry & frameMask, flags };
+    return { kind: 'present', physical: entry & addressMask, flags };
   }
-  if ((entry & protNone) !== 0n) {
+  if ((entry & pageProtNone) !== 0n) {
     // Inverted since v4.19 (6b28baca9b1f "x86/speculation/l1tf: Protect PROT_NONE PTEs").
     const flags = flagBits
       .filter(([bit, name]) => name !== 'GLOBAL' && ((entry >> bit) & 1n) !== 0n)
       .map(([, name]) => name);
-    return { kind: 'present', physical: ~entry & frameMask, flags: ['PROTNONE', ...flags] };
+    return { kind: 'present', physical: ~entry & addressMask, flags: ['PROTNONE', ...flags] };
   }
   // Type in bits 59 to 63, offset inverted in bits 9 to 58, since v4.18 (bcd11afa7adad
   // "x86/speculation/l1tf: Change order of offset/type in swap entry").

@@ -32,12 +32,14 @@ export interface Translation {
 }
 
 export const pagePresent = 1n << 0n;
-const pageWritable = 1n << 1n;
-const pageLarge = 1n << 7n;
+export const pageWritable = 1n << 1n;
+/** PSE: in entries of the second and third level. */
+export const pageLarge = 1n << 7n;
 const pageNoExecute = 1n << 63n;
 /** Set in a not-present entry whose page is there all the same (PROT_NONE, NUMA hinting). */
-const pageProtNone = 1n << 8n;
-const addressMask = 0x000f_ffff_ffff_f000n;
+export const pageProtNone = 1n << 8n;
+/** The address field of an entry. */
+export const addressMask = 0x000f_ffff_ffff_f000n;
 
 const levelNames = ['', 'PTE', 'PMD', 'PUD', 'P4D', 'PGD'] as const;
 

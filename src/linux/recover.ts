@@ -16,7 +16,7 @@ import type { Kallsyms } from './kallsyms.ts';
 import { scanKallsyms } from './kallsyms-scan.ts';
 import { kernelMap, linkAddress } from './kernel-image.ts';
 import { AddressSpace } from './memory.ts';
-import { type PageTableRoot, pagePresent } from './paging.ts';
+import { addressMask, type PageTableRoot, pageLarge, pagePresent } from './paging.ts';
 import type { PhysicalMemory } from './physical.ts';
 import { textOnPage, utsnameOffsets, Vmcoreinfo } from './vmcoreinfo.ts';
 
@@ -35,7 +35,6 @@ const maxImages = 16;
 const lastEntry = 511n * 8n;
 /** Of the image's table: the first 1 GB of the top 2 GB. */
 const imageEntry = 510n * 8n;
-const addressMask = 0x000f_ffff_ffff_f000n;
 /** The kernel gives its text one page. */
 const maxTextBytes = 4096;
 
@@ -99,7 +98,7 @@ function imageTable(
 
 function target(physical: PhysicalMemory, entryAddress: bigint): bigint | undefined {
   const entry = physical.u64(entryAddress);
-  const isTable = (entry & pagePresent) !== 0n && (entry & 0x80n) === 0n;
+  const isTable = (entry & pagePresent) !== 0n && (entry & pageLarge) === 0n;
   return isTable ? entry & addressMask : undefined;
 }
 

@@ -5,65 +5,51 @@
 
 import { lowerBound } from '../bytes/ranges.ts';
 import { isZeroPage, zeroPageOf } from '../dump/content.ts';
+import { DumpOver } from '../dump/dump-over.ts';
 import type { Dump, Page, PageRun, PageState } from '../dump/types.ts';
 
 /** Above this, pages are decoded anew: still right, only slower. */
 const defaultLimit = 512 * 1024 * 1024;
 
-const heldDumps = new WeakSet<Dump>();
-
 /** `dump` itself is neither changed nor closed; one that is held already is given back. */
 export function heldDump(dump: Dump, limitBytes = defaultLimit): Dump {
-  if (heldDumps.has(dump)) return dump;
-  const held = holding(dump, limitBytes);
-  heldDumps.add(held);
-  return held;
+  return dump instanceof HeldDump ? dump : new HeldDump(dump, limitBytes);
 }
 
-function holding(dump: Dump, limitBytes: number): Dump {
-  const held = new HeldPages();
-  const zeroPage = zeroPageOf(dump.pageSize);
-  let bytesHeld = 0;
-  let states: StateIndex | undefined;
-  return {
-    name: dump.name,
-    pageSize: dump.pageSize,
-    endPfn: dump.endPfn,
-    format: dump.format,
-    description: dump.description,
-    uts: dump.uts,
-    time: dump.time,
-    notes: dump.notes,
-    cpus: dump.cpus,
-    vmcoreinfo: dump.vmcoreinfo,
-    panic: dump.panic,
-    level: dump.level,
-    get incomplete() {
-      return dump.incomplete;
-    },
-    state(pfn) {
-      states ??= new StateIndex([...dump.runs()]);
-      return states.at(pfn);
-    },
-    runs: () => dump.runs(),
-    readPage(pfn) {
-      const known = held.get(pfn);
-      if (known !== undefined) return known;
-      const page = dump.readPage(pfn);
-      if (page.bytes === undefined) return page;
-      if (isZeroPage(page.bytes)) {
-        const zero = { ...page, bytes: zeroPage };
-        held.set(pfn, zero);
-        return zero;
-      }
-      const size = page.bytes.length;
-      if (bytesHeld + size > limitBytes) return page;
-      held.set(pfn, page);
-      bytesHeld += size;
-      return page;
-    },
-    close: () => {},
-  };
+class HeldDump extends DumpOver {
+  readonly #limitBytes: number;
+  readonly #held = new HeldPages();
+  readonly #zeroPage: Uint8Array;
+  #bytesHeld = 0;
+  #states: StateIndex | undefined;
+
+  constructor(dump: Dump, limitBytes: number) {
+    super(dump);
+    this.#limitBytes = limitBytes;
+    this.#zeroPage = zeroPageOf(dump.pageSize);
+  }
+
+  override state(pfn: number): PageState {
+    this.#states ??= new StateIndex([...this.runs()]);
+    return this.#states.at(pfn);
+  }
+
+  override readPage(pfn: number): Page {
+    const known = this.#held.get(pfn);
+    if (known !== undefined) return known;
+    const page = super.readPage(pfn);
+    if (page.bytes === undefined) return page;
+    if (isZeroPage(page.bytes)) {
+      const zero = { ...page, bytes: this.#zeroPage };
+      this.#held.set(pfn, zero);
+      return zero;
+    }
+    const size = page.bytes.length;
+    if (this.#bytesHeld + size > this.#limitBytes) return page;
+    this.#held.set(pfn, page);
+    this.#bytesHeld += size;
+    return page;
+  }
 }
 
 /** Pages of one block; a PFN can be larger than any array is long. */

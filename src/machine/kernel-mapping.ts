@@ -7,7 +7,7 @@
 
 import { assert, attempt } from '../bytes/errors.ts';
 import type { PageLayout } from '../linux/pages.ts';
-import { basePageSize } from '../linux/paging.ts';
+import { addressMask, basePageSize, pageLarge, pageWritable } from '../linux/paging.ts';
 import { u64Bytes } from './edit.ts';
 import type { Machine } from './machine.ts';
 import { PageTables, smallPage, tableEntry } from './page-tables.ts';
@@ -20,9 +20,6 @@ const defaultVmalloc = { 4: 0xffff_c900_0000_0000n, 5: 0xffa0_0000_0000_0000n } 
 const sharedSize = 1n << 39n;
 const windowSize = 2n * 1024n * 1024n;
 
-const pageWritable = 2n;
-const pageLarge = 1n << 7n;
-const addressMask = 0x000f_ffff_ffff_f000n;
 const entries = 512;
 
 /** Maps a page read-write and executable at an address of the vmalloc area; gives that address. */

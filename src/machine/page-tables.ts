@@ -4,7 +4,7 @@
  */
 
 import { DumpError } from '../bytes/errors.ts';
-import { type PageTableRoot, pagePresent } from '../linux/paging.ts';
+import { addressMask, type PageTableRoot, pageLarge, pagePresent } from '../linux/paging.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import { u64Bytes } from './edit.ts';
 import type { MachineMemory } from './memory.ts';
@@ -13,8 +13,6 @@ import type { MachineMemory } from './memory.ts';
 const tableFlags = 0x63n;
 /** __PAGE_KERNEL_EXEC without its global bit: crosses a change of page tables. */
 const pageFlags = 0x63n;
-const largeFlag = 1n << 7n;
-const addressMask = 0x000f_ffff_ffff_f000n;
 
 export const smallPage = 4096n;
 export const largePage = 2n * 1024n * 1024n;
@@ -53,13 +51,13 @@ export class PageTables {
         table = this.#allocate();
         this.#set(entryAddress, tableEntry(table));
       } else {
-        if (level <= 3 && (entry & largeFlag) !== 0n) {
+        if (level <= 3 && (entry & pageLarge) !== 0n) {
           throw new DumpError('usage', 'a larger page is mapped there', { where: { virtual } });
         }
         table = entry & addressMask & ~this.root.encryptionMask;
       }
     }
-    const flags = leaf === 2 ? pageFlags | largeFlag : pageFlags;
+    const flags = leaf === 2 ? pageFlags | pageLarge : pageFlags;
     this.#set(entryOf(table, leaf, virtual), physical | flags);
   }
 

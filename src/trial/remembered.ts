@@ -5,6 +5,7 @@
  */
 
 import { sameBytes } from '../bytes/compare.ts';
+import { DumpOver } from '../dump/dump-over.ts';
 import type { Dump, MemoryImage, Page, PageRun, PageState } from '../dump/types.ts';
 
 interface Entry<T> {
@@ -65,70 +66,23 @@ function isSame(pages: Entry<unknown>['pages'], image: MemoryImage): boolean {
 }
 
 /** The same dump; which pages were asked for is written down. */
-class RecordedDump implements Dump {
+class RecordedDump extends DumpOver {
   readonly pages = new Map<number, Uint8Array | undefined>();
-  readonly #dump: Dump;
 
-  constructor(dump: Dump) {
-    this.#dump = dump;
-  }
-
-  readPage(pfn: number): Page {
-    const page = this.#dump.readPage(pfn);
+  override readPage(pfn: number): Page {
+    const page = super.readPage(pfn);
     this.pages.set(pfn, page.bytes);
     return page;
   }
 
-  state(pfn: number): PageState {
+  override state(pfn: number): PageState {
     this.readPage(pfn);
-    return this.#dump.state(pfn);
+    return super.state(pfn);
   }
 
   /** Whoever goes through all pages depends on all of them. */
-  runs(): Iterable<PageRun> {
+  override runs(): Iterable<PageRun> {
     for (let pfn = 0; pfn < this.endPfn; pfn++) this.readPage(pfn);
-    return this.#dump.runs();
-  }
-
-  close(): void {}
-
-  get name(): string {
-    return this.#dump.name;
-  }
-  get pageSize(): number {
-    return this.#dump.pageSize;
-  }
-  get endPfn(): number {
-    return this.#dump.endPfn;
-  }
-  get format(): string {
-    return this.#dump.format;
-  }
-  get description(): string {
-    return this.#dump.description;
-  }
-  get uts(): Dump['uts'] {
-    return this.#dump.uts;
-  }
-  get time(): number | undefined {
-    return this.#dump.time;
-  }
-  get notes(): Dump['notes'] {
-    return this.#dump.notes;
-  }
-  get cpus(): Dump['cpus'] {
-    return this.#dump.cpus;
-  }
-  get vmcoreinfo(): string | undefined {
-    return this.#dump.vmcoreinfo;
-  }
-  get panic(): Dump['panic'] {
-    return this.#dump.panic;
-  }
-  get level(): number | undefined {
-    return this.#dump.level;
-  }
-  get incomplete(): string | undefined {
-    return this.#dump.incomplete;
+    return super.runs();
   }
 }

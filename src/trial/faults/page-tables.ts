@@ -6,11 +6,9 @@
 import { attempt } from '../../bytes/errors.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import { memberAddress } from '../../linux/objects.ts';
-import { basePageSize, pagePresent } from '../../linux/paging.ts';
+import { basePageSize, entryTarget } from '../../linux/paging.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 
-const pageLarge = 1n << 7n;
-const addressMask = 0x000f_ffff_ffff_f000n;
 const entriesPerTable = 512;
 
 /** Physical addresses, each once. What is damaged or not in the input is not followed. */
@@ -27,10 +25,8 @@ export function pageTablePages(kernel: Kernel, ram: readonly PhysicalRange[]): S
     if (view === undefined) return;
     const entries = new DataView(view.buffer, view.byteOffset, view.byteLength);
     for (let index = 0; index < entriesPerTable; index++) {
-      const entry = entries.getBigUint64(index * 8, true);
-      const isLarge = (level === 2 || level === 3) && (entry & pageLarge) !== 0n;
-      if ((entry & pagePresent) === 0n || isLarge) continue;
-      visit(Number(entry & addressMask & ~root.encryptionMask), level - 1);
+      const target = entryTarget(entries.getBigUint64(index * 8, true), level, root);
+      if (target?.isPage === false) visit(Number(target.physical), level - 1);
     }
   };
   for (const top of [Number(root.physical), ...processTables(kernel)]) visit(top, root.levels);

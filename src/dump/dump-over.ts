@@ -1,0 +1,57 @@
+/**
+ * A dump that says what another one says, but for what it has of its own: the base of wrappers,
+ * which override what they change. It does not close the other.
+ */
+
+import type { Dump, Page, PageRun, PageState } from './types.ts';
+
+export class DumpOver implements Dump {
+  readonly name: string;
+  readonly pageSize: number;
+  readonly endPfn: number;
+  readonly format: string;
+  readonly description: string;
+  readonly uts: Dump['uts'];
+  readonly time: Dump['time'];
+  readonly notes: Dump['notes'];
+  readonly cpus: Dump['cpus'];
+  readonly vmcoreinfo: Dump['vmcoreinfo'];
+  readonly panic: Dump['panic'];
+  readonly level: Dump['level'];
+  readonly #of: Dump;
+
+  constructor(of: Dump) {
+    this.name = of.name;
+    this.pageSize = of.pageSize;
+    this.endPfn = of.endPfn;
+    this.format = of.format;
+    this.description = of.description;
+    this.uts = of.uts;
+    this.time = of.time;
+    this.notes = of.notes;
+    this.cpus = of.cpus;
+    this.vmcoreinfo = of.vmcoreinfo;
+    this.panic = of.panic;
+    this.level = of.level;
+    this.#of = of;
+  }
+
+  /** A reader may find out later. */
+  get incomplete(): string | undefined {
+    return this.#of.incomplete;
+  }
+
+  state(pfn: number): PageState {
+    return this.#of.state(pfn);
+  }
+
+  readPage(pfn: number): Page {
+    return this.#of.readPage(pfn);
+  }
+
+  runs(): Iterable<PageRun> {
+    return this.#of.runs();
+  }
+
+  close(): void {}
+}
