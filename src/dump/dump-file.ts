@@ -29,6 +29,10 @@ export class DumpFile implements Dump {
     this.#generation = Math.ceil(cachePages / 2);
   }
 
+  get file(): Source {
+    return this.#source;
+  }
+
   get pageSize(): number {
     return this.#pages.pageSize;
   }

@@ -4,6 +4,7 @@ import type { Dump } from '../dump/types.ts';
 import { KernelCore } from './core.ts';
 import type { KernelTables } from './tables.ts';
 import { TaskList } from './tasks.ts';
+import type { Timed } from './timed.ts';
 
 export class Kernel extends KernelCore {
   /** Every task; ask `.complete` and `.problems` after the loop. */
@@ -15,8 +16,8 @@ export class Kernel extends KernelCore {
 /**
  * The kernel whose memory a dump holds. Touches only what finding its page tables needs; symbols,
  * types and objects are read when something asks for them. `known`: tables that the caller has made
- * sure to be in this memory as well.
+ * sure to be in this memory as well. `timed`: by whom the reading is to be measured.
  */
-export function openKernel(dump: Dump, known?: KernelTables): Kernel {
-  return new Kernel(dump, known);
+export function openKernel(dump: Dump, known?: KernelTables, timed?: Timed): Kernel {
+  return new Kernel(dump, known, timed);
 }
