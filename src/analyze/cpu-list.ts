@@ -32,7 +32,9 @@ export function cpusNamed(kernel: Kernel, list: string): readonly number[] {
   const wanted = new Set<number>();
   for (const part of list.split(',')) {
     const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part) ?? [];
-    if (first === undefined) throw new DumpError('usage', `"${list}" is no list of CPUs`);
+    if (first === undefined || Number(last) < Number(first)) {
+      throw new DumpError('usage', `"${list}" is no list of CPUs`);
+    }
     for (let cpu = Number(first); cpu <= Number(last); cpu++) {
       if (!kernel.cpus.includes(cpu)) throw new DumpError('absent', `there is no CPU ${cpu}`);
       wanted.add(cpu);

@@ -130,7 +130,9 @@ function requestOf(
   const target = evaluateAddress(kernel, place);
   const symbol = nameAsAsked(kernel, place, kernel.symbols.at(target));
   const isFunction = /^\(?[\w.$]+\)?$/.test(place) && symbol?.offset === 0;
-  const toEnd = given === undefined && (isFunction || options.forward === true);
+  // Data has no end that could be known, and is none of what was meant.
+  const isData = symbol !== undefined && !/^[tTwW?]$/.test(symbol.symbol.type);
+  const toEnd = given === undefined && !isData && (isFunction || options.forward === true);
   return {
     memory: kernel.memory,
     kind: 'kernel',

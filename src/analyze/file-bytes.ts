@@ -11,5 +11,12 @@ export function fileBytes({ dump }: Kernel): ReadMemory {
   if (file === undefined) {
     throw new DumpError('unsupported', `${dump.name} is no file that could be read by offset`);
   }
-  return { read: (offset, length) => readExactly(file, Number(offset), length, 'the piece') };
+  return {
+    read(offset, length) {
+      if (offset < BigInt(file.size)) return readExactly(file, Number(offset), length, 'the piece');
+      throw new DumpError('usage', `0x${offset.toString(16)} is behind the end of the file`, {
+        hint: `an offset in the file, which has ${file.size} bytes`,
+      });
+    },
+  };
 }

@@ -10,7 +10,6 @@ import type { Call } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { DumpError } from '../bytes/errors.ts';
 import { printable } from '../bytes/text.ts';
-import { fileSink } from '../host/file-sink.ts';
 import { completenessLines } from '../render/completeness.ts';
 import { answerEnvelope } from '../render/envelope.ts';
 import { exitStatus } from './exit-status.ts';
@@ -18,6 +17,7 @@ import { failureDocument, sayFailure } from './failure.ts';
 import type { Settings } from './handlers.ts';
 import type { Io } from './io.ts';
 import type { Output } from './output.ts';
+import { saveBytes } from './save.ts';
 import { Session } from './session.ts';
 import { packageVersion } from './version.ts';
 
@@ -100,7 +100,7 @@ async function answerOnce(
 ): Promise<[Answer, boolean]> {
   const { kernel, context, file } = session;
   const found = ofDump(question.ask(kernel, context), kernel);
-  if (found.saves !== undefined) writeFile(found.saves.file, found.saves.bytes);
+  if (found.saves !== undefined) saveBytes(found.saves);
   let isRead = true;
   if (settings.json) {
     const origin = {
@@ -117,12 +117,6 @@ async function answerOnce(
   }
   session.context = { ...context, ...found.settles };
   return [found, isRead];
-}
-
-function writeFile(path: string, bytes: Uint8Array): void {
-  const sink = fileSink(path, { overwrite: false });
-  sink.write(0, bytes);
-  sink.finish();
 }
 
 /** Lines until they are worth writing; empty at the end. */

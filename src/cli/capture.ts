@@ -13,6 +13,7 @@ import type { CaptureReport } from '../trial/report.ts';
 import type { Scenario } from '../trial/scenario.ts';
 import { type CapturePlan, planCapture } from './capture-plan.ts';
 import { exitStatus } from './exit-status.ts';
+import { refuseInput } from './file-identity.ts';
 import type { CaptureFlags, Settings } from './handlers.ts';
 import { type Image, openForeign, openImage } from './images.ts';
 import type { Io } from './io.ts';
@@ -29,6 +30,11 @@ export async function captureDump(
 ): Promise<number> {
   const plan = planCapture(flags, command);
   const { input } = plan;
+  if ('file' in input) {
+    for (const path of [plan.output, plan.trace, plan.picture]) {
+      if (path !== undefined) refuseInput(path, input.file);
+    }
+  }
   const image = 'file' in input ? await openForeign(input.file) : await openImage(input.image);
   const files: TextOutput[] = [];
   const beside = (path: string | undefined): TextOutput | undefined => {

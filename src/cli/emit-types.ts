@@ -4,6 +4,7 @@ import { ofDump } from '../analyze/answer.ts';
 import { typeDeclarations } from '../analyze/type-declarations.ts';
 import { completenessLines } from '../render/completeness.ts';
 import { exitStatus } from './exit-status.ts';
+import { refuseInput } from './file-identity.ts';
 import type { Session } from './session.ts';
 import { textOutput } from './text-output.ts';
 import { packageVersion } from './version.ts';
@@ -30,6 +31,7 @@ export async function emitTypes(session: Asked, request: TypesRequest): Promise<
     for (const piece of pieces(lines)) if (!(await output.write(piece))) break;
     await output.end();
   } else {
+    refuseInput(request.file, session.file);
     const output = textOutput(request.file, request.overwrite, io);
     try {
       for (const piece of pieces(lines)) output.add(piece);

@@ -16,12 +16,20 @@ export function addExamples(command: Command, examples: readonly Example[]): Com
   return command.addHelpText('after', () => `\nExamples:\n${rowsOf(examples).join('\n')}\n`);
 }
 
+/** Where a meaning does not fit behind its command, it stands above. */
+const columns = 80;
+
 /** Each with what it prints below it, where that is known. */
 function rowsOf(examples: readonly Example[]): string[] {
   const width = Math.max(...examples.map(([words]) => words.length));
+  const widest = Math.max(...examples.map(([, meaning]) => meaning.length)) + width + 4;
   return examples.flatMap(([words, meaning], at) => {
     const output = outputOf(words).map((line) => `    ${line}`.trimEnd());
     const gap = at > 0 && output.length > 0 ? [''] : [];
-    return [...gap, `  ${words.padEnd(width)}  ${meaning}`, ...output];
+    const head =
+      widest > columns
+        ? [`  # ${meaning}`, `  ${words}`]
+        : [`  ${words.padEnd(width)}  ${meaning}`];
+    return [...gap, ...head, ...output];
   });
 }

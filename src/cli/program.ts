@@ -208,7 +208,8 @@ export function takeFile(argv: readonly string[]): TakenLine {
   const at = words.findIndex((word, index) => {
     return index > command && !isOption(word) && !takesValue.test(words[index - 1]!);
   });
-  if (at < 0) return { words, file: undefined, scriptWords };
+  // Whoever asks for help has no dump yet.
+  if (at < 0 || words[at] === 'help') return { words, file: undefined, scriptWords };
   const [file] = words.splice(at, 1);
   return { words, file, scriptWords };
 }

@@ -14,6 +14,7 @@ import { DumpError } from '../bytes/errors.ts';
 import { hex16 } from '../bytes/text.ts';
 import { addressOf, isKernelObject, typeOf } from '../linux/objects.ts';
 import { exitStatus } from './exit-status.ts';
+import { saveBytes } from './save.ts';
 import { NoScript, sayScriptError } from './script-error.ts';
 import * as hooks from './script-hooks.ts';
 import type { Session } from './session.ts';
@@ -48,7 +49,11 @@ function contextOf({ kernel, io, settings }: Session, request: ScriptRequest): S
     note(...values) {
       if (!settings.quiet) io.err(`${lineOf(values)}\n`);
     },
-    answer: (line) => answer(kernel, line),
+    async answer(line) {
+      const found = await answer(kernel, line);
+      if (found.saves !== undefined) saveBytes(found.saves);
+      return found;
+    },
   };
 }
 

@@ -357,6 +357,11 @@ test('any word of memory changed: an answer that ends, or a DumpError', async ()
   );
 }, 60_000);
 
+test('dis of data: one instruction, as crash gives it, and no end is looked for', async () => {
+  expect(await linesOf(kernel, 'dis linux_banner')).toHaveLength(1);
+  expect(await linesOf(kernel, 'dis -f linux_banner')).toHaveLength(1);
+});
+
 test('dis says where code goes on behind a label that ends what was asked for', async () => {
   const notesOf = async (line: string): Promise<unknown> => (await answerOf(kernel, line)).notes;
   expect(await notesOf('dis entry_SYSCALL_64')).toEqual([

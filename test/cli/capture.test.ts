@@ -3,6 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,6 +87,15 @@ describe('exit status and output file', () => {
     expect(readFileSync(join(folder, 'mine'), 'utf8')).toBe('precious');
     expect(here('kexec', '-o', 'mine', '--force', '--level', '31').status).toBe(0);
     expect(readdirSync(folder)).toEqual(['mine']);
+  });
+
+  test('the machine that is captured is never written over', () => {
+    const file = join(folder, 'mine.kdump');
+    copyFileSync(machine, file);
+    symlinkSync(file, join(folder, 'link'));
+    const run = here('kexec', '--machine', 'mine.kdump', '-o', 'link', '--force');
+    expect(run).toMatchObject({ status: 2, stderr: expect.stringContaining('is the dump itself') });
+    expect(readFileSync(file).equals(readFileSync(machine))).toBe(true);
   });
 
   test.each([

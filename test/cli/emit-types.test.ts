@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -104,6 +105,16 @@ describe('the file', () => {
     expect(none.status).toBe(5);
     expect(existsSync(join(folder, 'none.d.ts'))).toBe(false);
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  test('is never the dump itself, by whatever name', () => {
+    const file = join(folder, 'mine.kdump');
+    copyFileSync(machine, file);
+    symlinkSync(file, join(folder, 'link'));
+    const run = tsdump(['analyze', file, '--emit-types', 'link', '--force'], { cwd: folder });
+    expect(run).toMatchObject({ status: 2, stderr: expect.stringContaining('is the dump itself') });
+    expect(readFileSync(file).equals(readFileSync(machine))).toBe(true);
+    rmSync(file);
   });
 
   test.each([

@@ -131,6 +131,13 @@ describe('command lines that make no sense', () => {
     expect(run.status).toBe(2);
   });
 
+  test.each([
+    [['analyze', 'help', 'ps'], /^Usage: tsdump analyze FILE ps /],
+    [['analyze', 'help'], /^Usage: tsdump analyze FILE /],
+  ])('%j: help needs no file', (words, usage) => {
+    expect(tsdump(words)).toMatchObject({ status: 0, stdout: expect.stringMatching(usage) });
+  });
+
   test('options that answer different questions', () => {
     const run = tsdump(['analyze', machine, 'ps', '-pc']);
     expect(run.stderr).toMatch(/^tsdump: usage: --parents and --children do not go together/);

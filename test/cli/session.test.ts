@@ -62,6 +62,8 @@ describe('set', () => {
   test.each([
     ['set 99999', /no task has the PID/, 'absent'],
     ['set -c 9', /there is no CPU 9/, 'absent'],
+    ['bt -c 1-0', /is no list of CPUs/, 'usage'],
+    ['struct list_head -f modules', /is behind the end of the file/, 'usage'],
     ['set radix 8', /"radix 8" cannot be set/, 'usage'],
     ['set 1 2', /one task/, 'usage'],
     ['set -p 1', /one task/, 'usage'],
@@ -198,6 +200,20 @@ describe('where the answer goes', () => {
     const run = analyze('-c', line);
     expect(run.status).toBe(status);
     expect(run.stderr).not.toMatch(/complete/);
+  });
+
+  test('rd -r keeps bytes in a new file, from a script as well, and never over another', () => {
+    const [file, again] = [join(folder, 'bytes'), join(folder, 'again')];
+    expect(analyze('rd', '-r', file, 'linux_banner', '16').status).toBe(0);
+    expect(readFileSync(file, 'utf8')).toBe('Linux version 6.');
+    const run = analyze('rd', '-r', file, 'jiffies', '2');
+    expect(run).toMatchObject({ status: 6, stderr: expect.stringContaining('exists already') });
+    expect(run.stderr).toMatch(/hint: choose another name$/m);
+    const script = join(folder, 'save.mjs');
+    const line = JSON.stringify(`rd -r ${again} linux_banner 16`);
+    writeFileSync(script, `export default async ({ answer }) => { await answer(${line}); };`);
+    expect(analyze('--script', script)).toMatchObject({ status: 0, stderr: '' });
+    expect(readFileSync(again)).toEqual(readFileSync(file));
   });
 
   test('without a system shell the commands of tsdump still answer', () => {

@@ -22,6 +22,8 @@ interface Place {
 /** `words` are those behind `tsdump`; the last, perhaps empty, is to be completed. */
 export async function complete(program: Command, words: readonly string[]): Promise<Completion> {
   const word = words.at(-1) ?? '';
+  // bash asks for what stands behind a redirection as well.
+  if (/^\d*(?:[<>]|>>|>\|)$/.test(words.at(-2) ?? '')) return { candidates: [], files: [] };
   const place = placeOf(program, words.slice(0, -1));
   const { candidates, ...rest } = await allAt(program, place, word);
   const fit = candidates.filter(({ value }) => value.startsWith(word));

@@ -10,13 +10,15 @@ export type Shell = (typeof shells)[number];
 
 const bash = String.raw`# bash completion for tsdump: source <(tsdump completion bash)
 _tsdump() {
-  local line before word="\${COMP_WORDS[COMP_CWORD]}" files=
+  local line before program="$1" word="\${COMP_WORDS[COMP_CWORD]}" files=
   # For tsdump = and : are parts of a word. Only what follows the last of them is replaced.
   [[ $word == [=:] ]] && word=
   line="\${COMP_LINE:0:COMP_POINT}"
   before="\${line##*[[:space:]]}"
   before="\${before%"$word"}"
   COMPREPLY=()
+  # As typed it may have a tilde or a variable in it, which nobody has expanded.
+  type -P "$program" >/dev/null || program=tsdump
   while IFS= read -r line; do
     if [[ $line == :files* ]]; then
       files=yes
@@ -24,7 +26,7 @@ _tsdump() {
       line="\${line%%$'\t'*}"
       COMPREPLY+=("\${line#"$before"}")
     fi
-  done < <("$1" completion query --line "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
+  done < <("$program" completion query --line "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
   if [[ \${#COMPREPLY[@]} -eq 0 && -n $files ]]; then
     compopt -o default
   elif [[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == *[=:,] ]]; then

@@ -6,13 +6,13 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Context } from '../../analyze/command.ts';
+import { type FileIdentity, identityOf } from '../file-identity.ts';
 import type { Settings } from '../handlers.ts';
 import type { Io } from '../io.ts';
 import type { Output } from '../output.ts';
 import type { Session } from '../session.ts';
 import { askWords, type Open } from './ask.ts';
 import type { Completions } from './complete.ts';
-import { type FileIdentity, identityOf } from './file-identity.ts';
 import type { FromThread, ThreadStart, ToThread } from './thread-messages.ts';
 
 export interface Asker {

@@ -1,9 +1,9 @@
 /** What the shell at a terminal and the thread that answers for it say to each other. */
 
 import type { Context } from '../../analyze/command.ts';
+import type { FileIdentity } from '../file-identity.ts';
 import type { Settings } from '../handlers.ts';
 import type { Completions } from './complete.ts';
-import type { FileIdentity } from './file-identity.ts';
 
 /** What the thread is born with. */
 export interface ThreadStart {

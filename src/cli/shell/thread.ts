@@ -2,12 +2,12 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { sayFailure } from '../failure.ts';
+import { refuseOther } from '../file-identity.ts';
 import type { Io } from '../io.ts';
 import type { Output } from '../output.ts';
 import { Session } from '../session.ts';
 import { askWords } from './ask.ts';
 import { completions } from './complete.ts';
-import { refuseOther } from './file-identity.ts';
 import type { FromThread, ThreadStart, ToThread, Written } from './thread-messages.ts';
 
 const shell = parentPort!;
