@@ -93,7 +93,7 @@ describe('refused', () => {
     ['struct list_head -r', '--raw needs an address'],
     ['struct list_head -rp modules', '--raw and --pointers do not go together'],
     ['struct task_struct.comm,pid -r init_task', '--raw takes one member at most'],
-    ['struct list_head -f 99999999999', 'the file has 0 left'],
+    ['struct list_head -f 99999999999', 'is behind the end of the file'],
     ['struct rcu_state -r rcu_state 10000', 'more than 16777216 bytes'],
     ['whatis -r 30000-', '"30000-" is no size'],
     ['whatis -m page list_head', 'take no name'],
