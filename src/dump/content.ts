@@ -1,10 +1,12 @@
 /** What a writer is given, and what it says when it is done. */
 
-import type { ElfNote, MemoryImage, Registers, Utsname } from './types.ts';
+import type { Architecture, ElfNote, MemoryImage, Registers, Utsname } from './types.ts';
 
 export interface DumpContent {
   /** Pages in state `stored` or `zero` are written, the others stay what they are. */
   readonly image: MemoryImage;
+  /** The kernel's; x86_64 unless said. */
+  readonly architecture?: Architecture;
   readonly uts: Utsname;
   /** Seconds since 1970. */
   readonly time: number;
@@ -13,7 +15,7 @@ export interface DumpContent {
   readonly vmcoreinfo: string | undefined;
   readonly physBase: bigint;
   readonly panic?: { readonly message: string; readonly task: bigint; readonly cpu: number };
-  /** For LKCD's arch header, by CPU number. */
+  /** For LKCD's arch header and diskdump's tasks, by CPU number. */
   readonly cpus: readonly {
     readonly registers: Registers;
     readonly task: bigint;

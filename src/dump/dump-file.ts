@@ -49,6 +49,10 @@ export class DumpFile implements Dump {
     return this.#facts.description;
   }
 
+  get architecture(): DumpFacts['architecture'] {
+    return this.#facts.architecture;
+  }
+
   get uts(): DumpFacts['uts'] {
     return this.#facts.uts;
   }

@@ -7,7 +7,16 @@ import type { Dump, Page, PageRun, PageState } from './types.ts';
 /** What the file's headers say. */
 export type DumpFacts = Pick<
   Dump,
-  'format' | 'description' | 'uts' | 'time' | 'notes' | 'cpus' | 'vmcoreinfo' | 'panic' | 'level'
+  | 'format'
+  | 'description'
+  | 'architecture'
+  | 'uts'
+  | 'time'
+  | 'notes'
+  | 'cpus'
+  | 'vmcoreinfo'
+  | 'panic'
+  | 'level'
 >;
 
 /** The pages of a file, uncached. See MemoryImage for the meanings. */

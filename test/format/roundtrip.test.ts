@@ -13,7 +13,7 @@ import { prstatusNote, registersOf } from '../../src/dump/notes.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump, MemoryImage, PageState } from '../../src/dump/types.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
-import { expectEqual, imageOf, type PageToHold, pageArbitrary } from '../support/pages.ts';
+import { expectEqual, heldPagesArbitrary, imageOf, pageArbitrary } from '../support/pages.ts';
 
 const codecs = createCodecs(nodeZlib);
 await codecs.prepare('zstd');
@@ -75,24 +75,12 @@ async function reopen(sink: MemorySink): Promise<Dump> {
   return openDump(memorySource('written', sink.bytes()), { codecs: createCodecs(nodeZlib) });
 }
 
-const heldPage: fc.Arbitrary<PageToHold> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: pageArbitrary(4096).map((bytes) => ({ state: 'stored' as const, bytes })),
-  },
-  { weight: 1, arbitrary: fc.constant({ state: 'zero' as const }) },
-  { weight: 1, arbitrary: fc.constant({ state: 'excluded' as const }) },
-);
-/** Pages alone, in rows, around the block limits of the bitmaps. */
-const pfn = fc.oneof(fc.nat(40), fc.integer({ min: 32760, max: 32775 }), fc.nat(70_000));
-const pagesArbitrary = fc.array(fc.tuple(pfn, heldPage), { maxLength: 12 });
-
 describe.each(writers)('%s', (name, write) => {
   const isLkcd = name.startsWith('lkcd');
 
   test('any set of pages comes back', async () => {
     await fc.assert(
-      fc.asyncProperty(pagesArbitrary, async (list) => {
+      fc.asyncProperty(heldPagesArbitrary, async (list) => {
         const pages = new Map(list);
         const endPfn = Math.max(0, ...pages.keys()) + 1;
         const sink = new MemorySink();

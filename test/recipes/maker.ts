@@ -13,19 +13,20 @@
  *   cut -100                          ends the file at an offset, from the end if negative
  */
 
-import { deflateSync } from 'node:zlib';
-import type { CompressionName } from '../../src/codec/types.ts';
-
-/** Packs a page; the caller lends the codecs that Node does not have. */
-export type Pack = (name: CompressionName, page: Uint8Array) => Uint8Array;
-
-const pageSize = 4096;
-
-interface Directive {
-  readonly word: string;
-  readonly position: readonly string[];
-  readonly options: ReadonlyMap<string, string>;
-}
+import {
+  big,
+  contentOf,
+  type Directive,
+  num,
+  type Pack,
+  type PageToWrite,
+  packed,
+  pageSize,
+  parseDirective,
+  pfnsOf,
+  writeUtsname,
+} from './directives.ts';
+import { makeLkcd } from './maker-lkcd.ts';
 
 export function makeDump(recipe: string, pack: Pack): Uint8Array {
   const directives = recipe
@@ -43,127 +44,6 @@ export function makeDump(recipe: string, pack: Pack): Uint8Array {
   let file = make(start, body, pack);
   for (const directive of rest.filter(({ word }) => wraps.has(word))) file = wrap(file, directive);
   return new Uint8Array(file);
-}
-
-function parseDirective(line: string): Directive {
-  const [word, ...words] = line.split(/\s+/);
-  const options = new Map<string, string>();
-  const position: string[] = [];
-  for (const each of words) {
-    const [key, value] = each.split('=');
-    if (value === undefined) position.push(each);
-    else options.set(key!, value);
-  }
-  return { word: word!, position, options };
-}
-
-/** A number option, or the default. */
-function num({ options }: Directive, key: string, otherwise: number): number {
-  const value = options.get(key);
-  return value === undefined ? otherwise : Number(value);
-}
-
-function big({ options }: Directive, key: string): bigint {
-  return BigInt(options.get(key) ?? 0);
-}
-
-/** `5` or `3-7`, both ends included. */
-function pfnsOf({ position }: Directive): number[] {
-  const [first, last] = position[0]!.split('-').map(Number);
-  return Array.from({ length: (last ?? first!) - first! + 1 }, (_, index) => first! + index);
-}
-
-function contentOf({ options, position }: Directive): Buffer {
-  const page = Buffer.alloc(pageSize);
-  if (position.includes('zero')) return page;
-  if (options.has('fill')) return page.fill(Number(options.get('fill')));
-  if (options.has('text')) return page.fill(`${options.get('text')} `);
-  let seed = Number(options.get('random') ?? 1);
-  for (let at = 0; at < pageSize; at++) {
-    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-    page[at] = seed >>> 24;
-  }
-  return page;
-}
-
-function packed(as: string, page: Buffer, pack: Pack): Buffer {
-  if (as === 'raw') return page;
-  if (as === 'zlib') return deflateSync(page);
-  return Buffer.from(pack(as as CompressionName, page));
-}
-
-// --- LKCD ----------------------------------------------------------------------------------------
-
-const lkcdMagic = Buffer.from('ed238f61730119a8', 'hex');
-const lkcdCompression: Readonly<Record<string, number>> = { none: 0, rle: 1, zlib: 2 };
-
-function makeLkcd(start: Directive, body: readonly Directive[], pack: Pack): Buffer {
-  const version = num(start, 'version', 8);
-  const area = num(start, 'area', 65536);
-  const compress = start.options.get('compress') ?? 'none';
-  const header = Buffer.alloc(area);
-  // Version 8 packed everything; before it the compiler's padding stands after the panic string.
-  const shift = version < 8 ? 4 : 0;
-  lkcdMagic.copy(header);
-  header.writeUInt32LE(version, 8);
-  header.writeUInt32LE(version < 8 ? 744 : version === 8 ? 734 : 742, 12);
-  header.writeUInt32LE(pageSize, 20);
-  header.writeUInt32LE(body.filter(({ word }) => word === 'page').length, 48);
-  header.write('Recipe panic', 52);
-  header.writeBigUInt64LE(1700000000n, 308 + shift);
-  writeUtsname(header, 324 + shift);
-  const task = version < 8 ? 720 : 714;
-  header.writeBigUInt64LE(0xffff888000001000n, task);
-  header.writeUInt32LE(lkcdCompression[compress]!, task + 8);
-  if (version >= 9) header.writeBigUInt64LE(BigInt(num(start, 'says', area)), 734);
-  const pieces: Buffer[] = [header];
-  for (const directive of body) {
-    if (directive.word === 'arch') writeArch(header, version === 8 ? 734 : 742, directive);
-    else pieces.push(...lkcdRecords(directive, compress, pack));
-  }
-  return Buffer.concat(pieces);
-}
-
-function writeArch(header: Buffer, at: number, arch: Directive): void {
-  const slots = num(arch, 'slots', 2);
-  header.writeBigUInt64LE(0xdeaddeadn, at);
-  header.writeUInt32LE(2, at + 8);
-  header.writeUInt32LE(num(arch, 'size', 192 + 192 * slots), at + 12);
-  header.writeUInt32LE(slots, at + 184);
-  header.writeInt32LE(num(arch, 'dumping', 0), at + 188);
-  for (let cpu = 0; cpu < num(arch, 'online', slots); cpu++) {
-    const registers = at + 192 + 168 * cpu;
-    // r15 counts the CPU, rip and rsp are what readers look for.
-    header.writeBigUInt64LE(BigInt(cpu + 1), registers);
-    header.writeBigUInt64LE(0xffffffff81000000n + BigInt(cpu), registers + 16 * 8);
-    header.writeBigUInt64LE(0xffffc90000000000n + BigInt(cpu), registers + 19 * 8);
-    header.writeBigUInt64LE(0xffff888000001000n + BigInt(cpu), at + 192 + 168 * slots + 8 * cpu);
-  }
-}
-
-function lkcdRecords(directive: Directive, compress: string, pack: Pack): Buffer[] {
-  if (directive.word === 'end') return [lkcdRecord(0n, 0, num(directive, 'flags', 4))];
-  if (directive.word !== 'page') throw new Error(`LKCD has no ${directive.word}`);
-  const as = directive.options.get('as') ?? (compress === 'none' ? 'raw' : compress);
-  const data = as === 'nothing' ? Buffer.alloc(0) : packed(as, contentOf(directive), pack);
-  const flags = num(directive, 'flags', as === 'raw' || as === 'nothing' ? 1 : 2);
-  return pfnsOf(directive).flatMap((pfn) => {
-    const address = BigInt(pfn) * BigInt(pageSize) + big(directive, 'shift');
-    return [lkcdRecord(address, num(directive, 'size', data.length), flags), data];
-  });
-}
-
-function lkcdRecord(address: bigint, size: number, flags: number): Buffer {
-  const record = Buffer.alloc(16);
-  record.writeBigUInt64LE(address, 0);
-  record.writeUInt32LE(size, 8);
-  record.writeUInt32LE(flags, 12);
-  return record;
-}
-
-function writeUtsname(target: Buffer, at: number): void {
-  const texts = ['Linux', 'recipe', '6.1.0-recipe', '#1 SMP', 'x86_64', '(none)'];
-  for (const [index, text] of texts.entries()) target.write(text, at + 65 * index);
 }
 
 // --- notes ---------------------------------------------------------------------------------------
@@ -231,11 +111,6 @@ function makeKdump(start: Directive, body: readonly Directive[], pack: Pack): Bu
     if (maps === 2) setBit(1, pfn);
   }
   return Buffer.concat([file, ...kdumpData(file, descriptorsAt, pages, pack)]);
-}
-
-interface PageToWrite {
-  readonly pfn: number;
-  readonly directive: Directive;
 }
 
 function pagesOf(directive: Directive): PageToWrite[] {

@@ -51,6 +51,7 @@ export async function openElf(source: Source, _context: OpenContext): Promise<Op
     facts: {
       format: 'elf',
       description: `ELF64 vmcore, ${plural(segments.length, 'segment')}`,
+      architecture: 'x86_64',
       uts: undefined,
       time: time === undefined ? undefined : Number(time),
       notes,

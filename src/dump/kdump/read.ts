@@ -57,6 +57,7 @@ export async function openKdump(source: Source, context: OpenContext): Promise<O
   const facts: DumpFacts = {
     format: 'kdump',
     description: `KDUMP v${header.header_version}, ${names.join(', ') || 'uncompressed'}`,
+    architecture: 'x86_64',
     uts: utsnameOf(header.utsname),
     time: header.tv_sec === 0n ? undefined : Number(header.tv_sec),
     notes,
