@@ -13,10 +13,13 @@
  */
 
 import { KeptFile } from './bytes/kept-file.ts';
+import type { Sink } from './bytes/sink.ts';
 import type { Source } from './bytes/source.ts';
 import type { CompressionName } from './codec/types.ts';
-import { openDump as openSource } from './dump/open.ts';
+import type { DumpContent, WriteSummary } from './dump/content.ts';
+import { type OpenOptions, openDump as openSource } from './dump/open.ts';
 import type { Dump } from './dump/types.ts';
+import { type WriteOptions, writeDump as writeTo } from './dump/writers.ts';
 import { fileSink } from './host/file-sink.ts';
 import { fileSource } from './host/file-source.ts';
 import { nodeWorld } from './host/world.ts';
@@ -28,18 +31,23 @@ import type { CaptureReport } from './trial/report.ts';
 import type { Trigger } from './trial/trials.ts';
 
 export { DumpError, type ErrorCode, type Where } from './bytes/errors.ts';
+export type { Sink } from './bytes/sink.ts';
 export { memorySource, type Source } from './bytes/source.ts';
+export type { DumpContent, WriteSummary } from './dump/content.ts';
+export { iomemText, parseIomem } from './dump/raw/layout.ts';
 export type {
   CpuState,
   Dump,
   ElfNote,
   MemoryImage,
+  MemoryRange,
   Page,
   PageRun,
   PageState,
   Registers,
   Utsname,
 } from './dump/types.ts';
+export { type Fact, type Writer, writers } from './dump/writers.ts';
 export {
   type Backtrace,
   type BacktraceOptions,
@@ -75,9 +83,25 @@ const world = nodeWorld();
  * Opens a dump of any known format: headers, notes and page bitmaps are read, page contents are
  * not. Throws DumpErrors: `io`, `unsupported`, `corrupt`, `truncated`. Close the dump after use.
  */
-export async function openDump(pathOrSource: string | Source): Promise<Dump> {
+export async function openDump(
+  pathOrSource: string | Source,
+  options: Omit<OpenOptions, 'codecs'> = {},
+): Promise<Dump> {
   const source = typeof pathOrSource === 'string' ? fileSource(pathOrSource) : pathOrSource;
-  return openSource(source, world);
+  return openSource(source, { ...options, codecs: world.codecs });
+}
+
+/**
+ * Writes a dump in a format of `writers`; finishing or aborting the sink is the caller's.
+ * DumpErrors: `usage`, `unsupported` where the format cannot hold it, those of the sink.
+ */
+export async function writeDump(
+  format: string,
+  sink: Sink,
+  content: DumpContent,
+  options: Omit<WriteOptions, 'codecs'>,
+): Promise<WriteSummary> {
+  return writeTo(format, sink, content, { ...options, codecs: world.codecs });
 }
 
 /** A crashed machine brought back to life. */

@@ -45,6 +45,21 @@ export function pagesDue(image: MemoryImage): number {
   return pages;
 }
 
+/** Pages to write in maximal runs, ascending. */
+export function* keptRuns(image: MemoryImage): Generator<{ first: number; end: number }> {
+  let first = 0;
+  let end = 0;
+  for (const run of image.runs()) {
+    if (run.state !== 'stored' && run.state !== 'zero') continue;
+    if (run.first !== end) {
+      if (end > first) yield { first, end };
+      first = run.first;
+    }
+    end = run.end;
+  }
+  if (end > first) yield { first, end };
+}
+
 /** PFNs of the pages to write, ascending. */
 export function* pfnsToWrite(image: MemoryImage): Generator<number> {
   for (const { first, end, state } of image.runs()) {

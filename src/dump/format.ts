@@ -2,7 +2,7 @@
 
 import type { Source } from '../bytes/source.ts';
 import type { Codecs } from '../codec/types.ts';
-import type { Dump, Page, PageRun, PageState } from './types.ts';
+import type { Dump, MemoryRange, Page, PageRun, PageState } from './types.ts';
 
 /** What the file's headers say. */
 export type DumpFacts = Pick<
@@ -35,8 +35,26 @@ export interface OpenedFile {
   readonly pages: PageReader;
 }
 
+/** Facts of a file that is nothing but memory: whose, it does not say. */
+export function factsOfMemory(format: string, description: string): DumpFacts {
+  return {
+    format,
+    description,
+    architecture: 'x86_64',
+    uts: undefined,
+    time: undefined,
+    notes: [],
+    cpus: [],
+    vmcoreinfo: undefined,
+    panic: undefined,
+    level: undefined,
+  };
+}
+
 export interface OpenContext {
   readonly codecs: Codecs;
+  /** For a file that does not say which memory it holds. */
+  readonly ranges?: readonly MemoryRange[] | undefined;
   /** Opens what a container holds; a container inside a container is `unsupported`. */
   openInner(source: Source): Promise<OpenedFile>;
 }

@@ -45,6 +45,12 @@ export interface MemoryImage {
   runs(): Iterable<PageRun>;
 }
 
+/** Physical addresses from `start` to below `end`. */
+export interface MemoryRange {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
 export interface Utsname {
   readonly sysname: string;
   readonly nodename: string;

@@ -9,47 +9,16 @@ import { createCodecs } from '../../src/codec/codecs.ts';
 import type { DumpContent, WriteSummary } from '../../src/dump/content.ts';
 import { writeKdump } from '../../src/dump/kdump/write.ts';
 import { writeLkcd } from '../../src/dump/lkcd/write.ts';
-import { prstatusNote, registersOf } from '../../src/dump/notes.ts';
+import { registersOf } from '../../src/dump/notes.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump, MemoryImage, PageState } from '../../src/dump/types.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
 import { expectEqual, heldPagesArbitrary, imageOf, pageArbitrary } from '../support/pages.ts';
+import { contentOf, registers, vmcoreinfo } from '../support/vmcore-content.ts';
 
 const codecs = createCodecs(nodeZlib);
 await codecs.prepare('zstd');
 await codecs.prepare('snappy');
-
-const vmcoreinfo = 'OSRELEASE=6.1.0-test\nNUMBER(phys_base)=-4096\nKERNELOFFSET=1000000\n';
-const registers = [3n, 5n].map((seed) =>
-  registersOf(Array.from({ length: 27 }, (_, index) => seed * 1000n + BigInt(index))),
-);
-
-function contentOf(image: MemoryImage): DumpContent {
-  return {
-    image,
-    uts: {
-      sysname: 'Linux',
-      nodename: 'test',
-      release: '6.1.0-test',
-      version: '#1 SMP',
-      machine: 'x86_64',
-      domainname: '(none)',
-    },
-    time: 1700000000.25,
-    notes: [
-      ...registers.map((each, cpu) => prstatusNote(each, 100 + cpu)),
-      { name: 'VMCOREINFO', type: 0, desc: new TextEncoder().encode(vmcoreinfo) },
-    ],
-    vmcoreinfo,
-    physBase: -4096n,
-    panic: { message: 'sysrq triggered crash', task: 0xffff888000001000n, cpu: 1 },
-    cpus: registers.map((each, cpu) => ({
-      registers: each,
-      task: 0xffff888000001000n + BigInt(cpu),
-      stack: 0xffffc90000000000n + BigInt(cpu),
-    })),
-  };
-}
 
 type Write = (sink: MemorySink, content: DumpContent) => WriteSummary;
 

@@ -27,6 +27,7 @@ import {
   writeUtsname,
 } from './directives.ts';
 import { makeLkcd } from './maker-lkcd.ts';
+import { makeElf32, makeLime, makeMkdump } from './maker-plain.ts';
 
 export function makeDump(recipe: string, pack: Pack): Uint8Array {
   const directives = recipe
@@ -38,7 +39,15 @@ export function makeDump(recipe: string, pack: Pack): Uint8Array {
   if (start === undefined) throw new Error('an empty recipe');
   const wraps = new Set(['poke', 'cut', 'pad', 'flatten', 'record']);
   const body = rest.filter(({ word }) => !wraps.has(word));
-  const makers = { lkcd: makeLkcd, kdump: makeKdump, elf: makeElf, bytes: makeBytes };
+  const makers = {
+    lkcd: makeLkcd,
+    kdump: makeKdump,
+    elf: makeElf,
+    elf32: makeElf32,
+    lime: makeLime,
+    mkdump: makeMkdump,
+    bytes: makeBytes,
+  };
   const make = makers[start.word as keyof typeof makers];
   if (make === undefined) throw new Error(`no file is called ${start.word}`);
   let file = make(start, body, pack);
@@ -53,6 +62,12 @@ function noteOf(directive: Directive): Buffer {
   if (kind === 'vmcoreinfo') {
     const lines = directive.options.get('text')?.replaceAll(';', '\n').replaceAll(':', '=');
     return encodeNote('VMCOREINFO', 0, Buffer.from(`${lines ?? 'OSRELEASE=6.1.0-recipe'}\n`));
+  }
+  if (kind === 'xen') return encodeNote('Xen', 0x1000001, Buffer.alloc(80));
+  if (kind === 'taskstruct') {
+    const desc = Buffer.alloc(2048);
+    desc.writeBigUInt64LE(big(directive, 'task'));
+    return encodeNote('CORE', 4, desc);
   }
   if (kind === 'qemu') {
     const desc = Buffer.alloc(440);
