@@ -2,7 +2,8 @@
 
 import type { Source } from '../../bytes/source.ts';
 import { latin1 } from '../../bytes/text.ts';
-import { diskdumpSignature, signature } from './layout.ts';
+import { diskdumpSignature } from '../disk-dump.ts';
+import { signature } from './layout.ts';
 
 export function detect(source: Source): boolean {
   const magic = latin1(source.read(0, signature.length));
