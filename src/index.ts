@@ -17,7 +17,7 @@ import type { Sink } from './bytes/sink.ts';
 import type { Source } from './bytes/source.ts';
 import type { CompressionName } from './codec/types.ts';
 import type { DumpContent, WriteSummary } from './dump/content.ts';
-import { type OpenOptions, openDump as openSource } from './dump/open.ts';
+import { openSplit as joinSources, type OpenOptions, openDump as openSource } from './dump/open.ts';
 import type { Dump } from './dump/types.ts';
 import { type WriteOptions, writeDump as writeTo } from './dump/writers.ts';
 import { fileSink } from './host/file-sink.ts';
@@ -31,9 +31,10 @@ import type { CaptureReport } from './trial/report.ts';
 import type { Trigger } from './trial/trials.ts';
 
 export { DumpError, type ErrorCode, type Where } from './bytes/errors.ts';
-export type { Sink } from './bytes/sink.ts';
+export type { Pipe, Sink } from './bytes/sink.ts';
 export { memorySource, type Source } from './bytes/source.ts';
 export type { DumpContent, WriteSummary } from './dump/content.ts';
+export { flattened } from './dump/flattened/write.ts';
 export { iomemText, parseIomem } from './dump/raw/layout.ts';
 export type {
   CpuState,
@@ -89,6 +90,16 @@ export async function openDump(
 ): Promise<Dump> {
   const source = typeof pathOrSource === 'string' ? fileSource(pathOrSource) : pathOrSource;
   return openSource(source, { ...options, codecs: world.codecs });
+}
+
+/**
+ * The parts of a split dump, by paths or sources in any order, as one. A part that is missing
+ * leaves its pages missing. DumpErrors: those of openDump, `mismatch` for files that do not belong
+ * together.
+ */
+export async function openSplit(parts: readonly (string | Source)[]): Promise<Dump> {
+  const sources = parts.map((part) => (typeof part === 'string' ? fileSource(part) : part));
+  return joinSources(sources, world);
 }
 
 /**

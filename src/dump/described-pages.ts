@@ -2,7 +2,8 @@
  * Pages by descriptor, as KDUMP and diskdump files hold them. Both bitmaps are held in memory (a
  * bit a page each), descriptors and data are read on demand.
  *
- * - A stored page's descriptor number is the number of bits of the second bitmap before it.
+ * - A stored page's descriptor number is the number of bits of the second bitmap before it, counted
+ *   from the first page of the part where a dump is split.
  * - A descriptor with offset 0 is a page that the writer lost. Without looking, every page of a cut
  *   file would seem to be there: `state` reads the descriptor.
  * - Zero pages share one raw page of zeros. That is only seen by reading it: they are `stored`.
@@ -13,7 +14,7 @@ import { readExactly, type Source, windowed } from '../bytes/source.ts';
 import type { Codecs } from '../codec/types.ts';
 import { isZeroPage, zeroPageOf } from './content.ts';
 import { compressionBits, compressionFlags, type Geometry, PageDescriptor } from './disk-dump.ts';
-import type { PageReader } from './format.ts';
+import type { PageReader, Part } from './format.ts';
 import { joinRuns } from './runs.ts';
 import type { Page, PageRun, PageState } from './types.ts';
 
@@ -27,7 +28,9 @@ interface Descriptor {
   readonly flags: number;
 }
 
-export class DescribedPages implements PageReader {
+export class DescribedPages implements PageReader, Part {
+  readonly first: number;
+  readonly end: number;
   readonly pageSize: number;
   readonly endPfn: number;
   readonly #source: Source;
@@ -40,6 +43,9 @@ export class DescribedPages implements PageReader {
   /** The page that was stored as it is and read last. */
   #raw: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
   #last: { readonly index: number; readonly descriptor: Descriptor } | undefined;
+  /** Stored pages before those that are here, and here. */
+  readonly #before: number;
+  readonly #count: number;
   #cut = false;
   #lost = false;
 
@@ -59,6 +65,11 @@ export class DescribedPages implements PageReader {
     this.#packingFlags = geometry.packingFlags;
     this.#codecs = codecs;
     this.#problems = problems.filter((problem) => problem !== undefined);
+    const { first, end } = geometry.held ?? { first: 0, end: geometry.endPfn };
+    this.first = first;
+    this.end = end;
+    this.#before = geometry.stored.rank(first);
+    this.#count = this.promised(first, end);
     this.#probeEnd();
   }
 
@@ -72,7 +83,7 @@ export class DescribedPages implements PageReader {
   /** Compression flags of the first descriptors: the header's may be wrong. */
   firstFlags(): number {
     let flags = 0;
-    const count = Math.min(this.#geometry.stored.count, descriptorsToProbe);
+    const count = Math.min(this.#count, descriptorsToProbe);
     for (let index = 0; index < count; index++) flags |= this.#descriptor(index)?.flags ?? 0;
     return flags & compressionBits;
   }
@@ -81,20 +92,25 @@ export class DescribedPages implements PageReader {
     const { ram, stored } = this.#geometry;
     if (!this.#isPfn(pfn)) return 'missing';
     if (!stored.has(pfn)) return ram.has(pfn) ? 'excluded' : 'missing';
-    return this.#storedState(stored.rank(pfn));
+    return this.#isHere(pfn) ? this.#storedState(stored.rank(pfn) - this.#before) : 'missing';
+  }
+
+  promised(first: number, end: number): number {
+    const { stored } = this.#geometry;
+    return stored.rank(end) - stored.rank(first);
   }
 
   runs(): Iterable<PageRun> {
-    return joinRuns(this.#pages());
+    return joinRuns(this.runsIn(0, this.endPfn));
   }
 
-  *#pages(): Generator<PageRun> {
+  *runsIn(first: number, end: number): Generator<PageRun> {
     const { ram, stored } = this.#geometry;
-    let index = 0;
-    for (let pfn = 0; pfn < this.endPfn; pfn++) {
+    let index = stored.rank(Math.max(first, this.first)) - this.#before;
+    for (let pfn = first; pfn < end; pfn++) {
       let state: PageState;
-      if (stored.has(pfn)) state = this.#storedState(index++);
-      else state = ram.has(pfn) ? 'excluded' : 'missing';
+      if (!stored.has(pfn)) state = ram.has(pfn) ? 'excluded' : 'missing';
+      else state = this.#isHere(pfn) ? this.#storedState(index++) : 'missing';
       yield { first: pfn, end: pfn + 1, state };
     }
   }
@@ -105,7 +121,10 @@ export class DescribedPages implements PageReader {
     if (!stored.has(pfn)) {
       return { state: ram.has(pfn) ? 'excluded' : 'missing', bytes: undefined };
     }
-    const index = stored.rank(pfn);
+    if (!this.#isHere(pfn)) {
+      return { state: 'missing', bytes: undefined, problem: this.#elsewhere(pfn) };
+    }
+    const index = stored.rank(pfn) - this.#before;
     const offset = this.#descriptorOffset(index);
     try {
       const descriptor = this.#descriptor(index);
@@ -150,6 +169,17 @@ export class DescribedPages implements PageReader {
 
   #isPfn(pfn: number): boolean {
     return pfn >= 0 && pfn < this.endPfn;
+  }
+
+  #isHere(pfn: number): boolean {
+    return pfn >= this.first && pfn < this.end;
+  }
+
+  #elsewhere(pfn: number): DumpError {
+    return new DumpError('absent', 'the page is in another part of the split dump', {
+      where: { file: this.#source.name, pfn },
+      hint: 'open all parts together',
+    });
   }
 
   #storedState(index: number): PageState {
@@ -200,7 +230,7 @@ export class DescribedPages implements PageReader {
 
   /** Makes `incomplete` right from the start for a file that was cut. */
   #probeEnd(): void {
-    const count = this.#geometry.stored.count;
+    const count = this.#count;
     for (let index = Math.max(0, count - descriptorsToProbe); index < count; index++) {
       this.#storedState(index);
     }

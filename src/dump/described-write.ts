@@ -8,8 +8,8 @@
 import { Bitmap } from '../bytes/bitmap.ts';
 import { Appender, appenderOfKept, type Sink } from '../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../codec/types.ts';
-import { isZeroPage, type Progress, pfnsToWrite, type WriteSummary } from './content.ts';
-import { compressionFlags, PageDescriptor } from './disk-dump.ts';
+import { isZeroPage, type Progress, type WriteSummary } from './content.ts';
+import { compressionFlags, PageDescriptor, type PfnRange } from './disk-dump.ts';
 import type { MemoryImage } from './types.ts';
 
 interface PageOptions {
@@ -32,7 +32,6 @@ export interface Plan {
   readonly subHeaderBlocks: number;
   readonly bitmapBlocks: number;
   readonly descriptorsAt: number;
-  readonly dataAt: number;
 }
 
 /** `subHeaderSize`: bytes between the main header's block and the bitmaps. */
@@ -56,20 +55,20 @@ export function planOf(image: MemoryImage, subHeaderSize: number): Plan {
   }
   const subHeaderBlocks = Math.ceil(subHeaderSize / blockSize);
   const descriptorsAt = (1 + subHeaderBlocks + bitmapBlocks) * blockSize;
-  const dataAt = descriptorsAt + pages * PageDescriptor.size;
   return {
     blockSize, endPfn, ram, stored, pages, subHeaderBlocks, bitmapBlocks, descriptorsAt,
-    dataAt,
   }; // biome-ignore format: a list
 }
 
-/** Bitmaps, descriptors and data; the headers are the caller's. */
+/** Bitmaps, descriptors and data of the pages in `held`; the headers are the caller's. */
 export function writeDescribed(
   sink: Sink,
   image: MemoryImage,
   options: PageOptions,
   plan: Plan,
+  held: PfnRange = { first: 0, end: plan.endPfn },
 ): WriteSummary {
+  const total = plan.stored.rank(held.end) - plan.stored.rank(held.first);
   const half = (plan.bitmapBlocks / 2) * plan.blockSize;
   const bitmapsAt = (1 + plan.subHeaderBlocks) * plan.blockSize;
   sink.write(bitmapsAt, plan.ram.bytes);
@@ -87,7 +86,7 @@ export function writeDescribed(
     view.setUint32(12, flags, true);
     descriptors.append(described);
   };
-  const data = appenderOfKept(sink, plan.dataAt, pieceBytes);
+  const data = appenderOfKept(sink, plan.descriptorsAt + total * PageDescriptor.size, pieceBytes);
   const lost = { offset: 0, size: 0, flags: 0 };
   // One raw page for all zero pages, as makedumpfile does.
   let shared: typeof lost | undefined;
@@ -100,7 +99,7 @@ export function writeDescribed(
   let pages = 0;
   let zeroPages = 0;
   let unreadable = 0;
-  for (const pfn of pfnsToWrite(image)) {
+  for (let pfn = plan.stored.next(held.first); pfn >= 0 && pfn < held.end; ) {
     const { bytes } = image.readPage(pfn);
     let descriptor = lost;
     if (bytes === undefined) {
@@ -114,10 +113,11 @@ export function writeDescribed(
     }
     if (bytes !== undefined) pages++;
     describe(descriptor);
-    if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, plan.pages);
+    if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
+    pfn = plan.stored.next(pfn + 1);
   }
   descriptors.flush();
   data.flush();
-  options.progress?.(pages, plan.pages);
+  options.progress?.(pages, total);
   return { bytes: data.offset, pages, zeroPages, unreadable };
 }

@@ -91,6 +91,12 @@ export function isBlockSize(size: number): boolean {
   return size >= 4096 && size <= 65536 && (size & (size - 1)) === 0;
 }
 
+/** From `first` to below `end`. */
+export interface PfnRange {
+  readonly first: number;
+  readonly end: number;
+}
+
 /** Where the pages of a file are. */
 export interface Geometry {
   readonly pageSize: number;
@@ -99,6 +105,8 @@ export interface Geometry {
   readonly ram: Bitmap;
   readonly stored: Bitmap;
   readonly descriptorsAt: number;
+  /** In a part of a split dump: the pages whose descriptors are here. */
+  readonly held?: PfnRange;
   /** Which flags of a descriptor tell how its page is packed; the others are the page's. */
   readonly packingFlags: number;
 }

@@ -12,16 +12,19 @@ import type { Dump, Page, PageRun, PageState } from './types.ts';
 
 const defaultCachePages = 4096;
 
+/** The file, or the files of a split dump. */
+type Owner = Pick<Source, 'name' | 'close'>;
+
 export class DumpFile implements Dump {
   readonly name: string;
-  readonly #source: Source;
+  readonly #source: Owner;
   readonly #facts: DumpFacts;
   readonly #pages: PageReader;
   readonly #generation: number;
   #young = new Map<number, Page>();
   #old = new Map<number, Page>();
 
-  constructor(source: Source, opened: OpenedFile, cachePages = defaultCachePages) {
+  constructor(source: Owner, opened: OpenedFile, cachePages = defaultCachePages) {
     this.name = source.name;
     this.#source = source;
     this.#facts = opened.facts;

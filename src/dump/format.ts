@@ -30,9 +30,24 @@ export interface PageReader {
   runs(): Iterable<PageRun>;
 }
 
+/**
+ * A file that holds the pages of one range only, the rest being in other files: what it knows
+ * beyond what a PageReader tells, which says that pages of the others are missing.
+ */
+export interface Part {
+  /** The PFNs that this part holds. */
+  readonly first: number;
+  readonly end: number;
+  /** How many pages of a range the whole dump has, be they here or in another part. */
+  promised(first: number, end: number): number;
+  /** Runs of a range, not all maximal. */
+  runsIn(first: number, end: number): Iterable<PageRun>;
+}
+
 export interface OpenedFile {
   readonly facts: DumpFacts;
   readonly pages: PageReader;
+  readonly part?: Part | undefined;
 }
 
 /** Facts of a file that is nothing but memory: whose, it does not say. */

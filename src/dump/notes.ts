@@ -13,6 +13,8 @@ import type { Architecture, CpuState, ElfNote, RegisterName, Registers } from '.
 import { registerNames } from './types.ts';
 
 export const NT_PRSTATUS = 1;
+/** Name of the note with makedumpfile's list of what it erased; its type is 0. */
+export const eraseinfoName = 'ERASEINFO';
 /** Netdump's: starts with the address of the panicking task. */
 export const NT_TASKSTRUCT = 4;
 /** A dump of 8192 CPUs needs 3 MB; device dumps (NT_VMCOREDD) may add a few. */

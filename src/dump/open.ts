@@ -7,6 +7,7 @@ import { DumpFile } from './dump-file.ts';
 import type { OpenContext, OpenedFile } from './format.ts';
 import { formats } from './formats.ts';
 import { refusalByName, refusalByStart } from './refused.ts';
+import { alone, joined, type PartFile } from './split.ts';
 import type { Dump, MemoryRange } from './types.ts';
 
 export interface OpenOptions {
@@ -23,9 +24,33 @@ export interface OpenOptions {
  */
 export async function openDump(source: Source, options: OpenOptions): Promise<Dump> {
   try {
-    return new DumpFile(source, await openAny(source, options));
+    const opened = await openAny(source, options);
+    return new DumpFile(source, alone({ source, opened }));
   } catch (error) {
     source.close();
+    throw error;
+  }
+}
+
+/**
+ * The parts of a split dump as one, in whatever order they are given; a part that is missing leaves
+ * its pages missing. Closing the dump closes all sources; so does a failure. DumpErrors: those of
+ * openDump, `mismatch` for files that do not belong together.
+ */
+export async function openSplit(sources: readonly Source[], options: OpenOptions): Promise<Dump> {
+  const close = (): void => {
+    for (const source of sources) source.close();
+  };
+  try {
+    const files: PartFile[] = [];
+    for (const source of sources) {
+      files.push({ source, opened: await openAny(source, options) });
+    }
+    const pages = joined(files);
+    const name = sources.map((source) => source.name).join(' ');
+    return new DumpFile({ name, close }, pages);
+  } catch (error) {
+    close();
     throw error;
   }
 }

@@ -121,6 +121,13 @@ function makeKdump(start: Directive, body: readonly Directive[], pack: Pack): Bu
   for (const directive of body.filter(({ word }) => word === 'excluded')) {
     for (const pfn of pfnsOf(directive)) setBit(0, pfn);
   }
+  // Pages of a split dump whose descriptors are in another part.
+  for (const directive of body.filter(({ word }) => word === 'elsewhere')) {
+    for (const pfn of pfnsOf(directive)) {
+      setBit(0, pfn);
+      setBit(1, pfn);
+    }
+  }
   for (const { pfn } of pages) {
     setBit(0, pfn);
     if (maps === 2) setBit(1, pfn);
@@ -178,6 +185,17 @@ function writeSubHeader(file: Buffer, start: Directive, notes: Buffer, endPfn: n
   const version = num(start, 'version', 6);
   sub.writeInt32LE(num(start, 'level', 31), 8);
   sub.writeInt32LE(num(start, 'split', 0), 12);
+  const range = version >= 6 ? 80 : 16;
+  if (start.options.has('split')) {
+    sub.writeBigUInt64LE(big(start, 'first'), range);
+    sub.writeBigUInt64LE(big(start, 'end'), range + 8);
+  }
+  const erased = start.options.get('eraseinfo') ?? '';
+  if (version >= 5 && erased !== '') {
+    sub.writeBigUInt64LE(BigInt(pageSize + subHeaderSize + notes.length), 64);
+    sub.writeBigUInt64LE(BigInt(erased.length), 72);
+    sub.write(erased, subHeaderSize + notes.length);
+  }
   notes.copy(sub, subHeaderSize);
   const text = notes.indexOf('OSRELEASE=');
   if (version >= 3 && text >= 0) {

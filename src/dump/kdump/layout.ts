@@ -42,5 +42,7 @@ export const DumpStatus = {
   ...PageCompression,
   /** The writer ran out of space. */
   incomplete: 8,
+  /** makedumpfile -e: struct pages of pages that are not there were left out as well. */
+  /** makedumpfile -e: struct pages of pages that are not there were left out as well. */
   excludedVmemmap: 0x10,
 } as const;

@@ -3,7 +3,7 @@
  * page is packed.
  */
 
-import { DumpError, within } from '../../bytes/errors.ts';
+import { attempt, DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source } from '../../bytes/source.ts';
 import { readStruct, type Values } from '../../bytes/struct.ts';
 import { cstring } from '../../bytes/text.ts';
@@ -16,9 +16,10 @@ import {
   diskdumpSignature,
   geometryOf,
   isBlockSize,
+  type PfnRange,
 } from '../disk-dump.ts';
 import type { DumpFacts, OpenContext, OpenedFile } from '../format.ts';
-import { cpuStatesOf, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
+import { cpuStatesOf, eraseinfoName, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
 import type { ElfNote } from '../types.ts';
 import { NewUtsname, utsnameOf } from '../utsname.ts';
 import { DumpStatus, KdumpSubHeader, newestVersion, subHeaderSizes } from './layout.ts';
@@ -35,27 +36,39 @@ export async function openKdump(source: Source, context: OpenContext): Promise<O
   const endPfn = header.header_version >= 6 ? sub.max_mapnr_64 : header.max_mapnr;
   const geometry = geometryOf(source, 'KDUMP', header, endPfn);
   const { notes, vmcoreinfo, problem } = readNotes(source, header, sub);
-  const pages = new DescribedPages(source, geometry, context.codecs, [
+  let eraseProblem: string | undefined;
+  const erased = attempt(
+    () => eraseinfoOf(source, sub),
+    ({ message }) => {
+      eraseProblem = `list of what was erased: ${message}`;
+    },
+  );
+  const held = partOf(source, header, sub, endPfn);
+  const pages = new DescribedPages(source, { ...geometry, held }, context.codecs, [
     (header.status & DumpStatus.incomplete) !== 0 ? 'the header says incomplete' : undefined,
     problem,
+    eraseProblem,
   ]);
   for (const name of namesOf(header.status | pages.firstFlags())) {
     await context.codecs.prepare(name);
   }
   const names = namesOf(header.status);
+  const packed = names.length > 0 ? names : ['uncompressed'];
+  const hasLeftOut = (header.status & DumpStatus.excludedVmemmap) !== 0;
+  const leftOut = hasLeftOut ? ['unused vmemmap left out'] : [];
   const facts: DumpFacts = {
     format: 'kdump',
-    description: `KDUMP v${header.header_version}, ${names.join(', ') || 'uncompressed'}`,
+    description: `KDUMP v${header.header_version}, ${[...packed, ...leftOut].join(', ')}`,
     architecture: 'x86_64',
     uts: utsnameOf(header.utsname),
     time: header.tv_sec === 0n ? undefined : Number(header.tv_sec),
-    notes,
+    notes: [...notes, ...(erased ?? [])],
     cpus: cpuStatesOf(notes),
     vmcoreinfo,
     panic: undefined,
     level: header.header_version >= 1 ? sub.dump_level : undefined,
   };
-  return { facts, pages };
+  return { facts, pages, part: sub.split === 0 ? undefined : pages };
 }
 
 function namesOf(flags: number): CompressionName[] {
@@ -105,16 +118,23 @@ function readSubHeader(source: Source, header: Header): SubHeader {
   const known = subHeaderSizes[header.header_version]!;
   const bytes = new Uint8Array(KdumpSubHeader.size);
   bytes.set(readExactly(source, offset, known, KdumpSubHeader.name));
-  const sub = within(KdumpSubHeader.name, { file: source.name, offset }, () =>
+  return within(KdumpSubHeader.name, { file: source.name, offset }, () =>
     KdumpSubHeader.read(bytes),
   );
-  if (sub.split !== 0) {
-    throw new DumpError('unsupported', 'one part of a split dump', {
-      where: { file: source.name, offset: offset + KdumpSubHeader.offsetOf('split') },
-      hint: 'join the parts first: makedumpfile --reassemble PART1 PART2 ... WHOLE',
-    });
-  }
-  return sub;
+}
+
+/** The pages that a part of a split dump holds; all, where it is none. */
+function partOf(source: Source, header: Header, sub: SubHeader, endPfn: number): PfnRange {
+  if (sub.split === 0) return { first: 0, end: endPfn };
+  const isNew = header.header_version >= newestVersion;
+  const first = Number(isNew ? sub.start_pfn_64 : sub.start_pfn);
+  const end = Number(isNew ? sub.end_pfn_64 : sub.end_pfn);
+  if (first <= end && end <= endPfn) return { first, end };
+  const field = isNew ? 'start_pfn_64' : 'start_pfn';
+  const message = `a part with pages ${first} to ${end} of a dump with ${endPfn}`;
+  throw new DumpError('corrupt', message, {
+    where: { file: source.name, offset: header.block_size + KdumpSubHeader.offsetOf(field) },
+  });
 }
 
 interface NotesOfFile {
@@ -142,6 +162,14 @@ function readNotes(source: Source, header: Header, sub: SubHeader): NotesOfFile 
     const problem = `ELF notes (named at offset ${offset}): ${error.message}`;
     return { notes: [], vmcoreinfo: undefined, problem };
   }
+}
+
+/** What makedumpfile erased, as the note that it writes into an ELF file. */
+function eraseinfoOf(source: Source, sub: SubHeader): ElfNote[] {
+  const { offset_eraseinfo, size_eraseinfo } = sub;
+  if (size_eraseinfo === 0) return [];
+  const desc = blobAt(source, offset_eraseinfo, size_eraseinfo, maxVmcoreinfoSize).slice();
+  return [{ name: eraseinfoName, type: 0, desc }];
 }
 
 function blobAt(source: Source, offset: number, size: number, limit: number): Uint8Array {

@@ -1,14 +1,17 @@
 /**
- * Writes KDUMP version 6: what crash and makedumpfile open without an option. Where a page turns
- * out unreadable, the header says incomplete.
+ * Writes KDUMP version 6, whole or in parts: what crash and makedumpfile open without an option.
+ * Each part of a split dump has all headers and both bitmaps, and the descriptors and data of its
+ * own pages, as makedumpfile --split writes them. Where a page turns out unreadable, the header
+ * says incomplete.
  */
 
+import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../../codec/types.ts';
 import type { DumpContent, Progress, WriteSummary } from '../content.ts';
 import { type Plan, planOf, writeDescribed } from '../described-write.ts';
-import { compressionFlags, DiskDumpHeaders } from '../disk-dump.ts';
-import { descOffset, encodeNotes, NT_PRSTATUS } from '../notes.ts';
+import { compressionFlags, DiskDumpHeaders, type PfnRange } from '../disk-dump.ts';
+import { descOffset, encodeNotes, eraseinfoName, NT_PRSTATUS } from '../notes.ts';
 import type { ElfNote } from '../types.ts';
 import { NewUtsname } from '../utsname.ts';
 import { DumpStatus, KdumpSubHeader, newestVersion, signature } from './layout.ts';
@@ -23,27 +26,95 @@ export interface KdumpOptions {
 
 /** Writes the whole file; finishing or aborting the sink is the caller's. */
 export function writeKdump(sink: Sink, content: DumpContent, options: KdumpOptions): WriteSummary {
-  const notes = encodeNotes(content.notes);
-  const plan = planOf(content.image, KdumpSubHeader.size + notes.length);
-  writeHeaders(sink, content, options, plan, 0);
-  const written = writeDescribed(sink, content.image, options, plan);
-  if (written.unreadable > 0) {
-    writeHeaders(sink, content, options, plan, DumpStatus.incomplete);
+  return writePart(jobOf(content), sink, options, 'whole');
+}
+
+/**
+ * Writes one file for each sink, with about the same number of pages in each; finishing or aborting
+ * the sinks is the caller's. Progress is told over all of them.
+ */
+export function writeKdumpSplit(
+  sinks: readonly Sink[],
+  content: DumpContent,
+  options: KdumpOptions,
+): WriteSummary[] {
+  const job = jobOf(content);
+  const { endPfn, pages } = job.plan;
+  let first = 0;
+  let before = 0;
+  return sinks.map((sink, index) => {
+    const isLast = index === sinks.length - 1;
+    const share = Math.round((pages * (index + 1)) / sinks.length);
+    const end = isLast ? endPfn : pfnOfRank(job.plan, share);
+    const progress = (done: number): void => options.progress?.(before + done, pages);
+    const written = writePart(job, sink, { ...options, progress }, { first, end });
+    first = end;
+    before += written.pages;
+    return written;
+  });
+}
+
+/** The first PFN that has so many stored pages before it. */
+function pfnOfRank({ stored, endPfn }: Plan, rank: number): number {
+  let low = 0;
+  let high = endPfn;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (stored.rank(middle) < rank) low = middle + 1;
+    else high = middle;
   }
+  return low;
+}
+
+/** What all parts have in common. */
+interface Job {
+  readonly content: DumpContent;
+  readonly notes: readonly ElfNote[];
+  readonly noteBytes: Uint8Array;
+  /** The text of what was erased: not among the notes. */
+  readonly eraseinfo: Uint8Array;
+  readonly plan: Plan;
+}
+
+function jobOf(content: DumpContent): Job {
+  const { image, architecture = 'x86_64' } = content;
+  if (architecture !== 'x86_64') {
+    throw new DumpError('unsupported', `a KDUMP file of ${architecture} is not written`, {
+      hint: 'LKCD and diskdump are',
+    });
+  }
+  const notes = content.notes.filter(({ name }) => name !== eraseinfoName);
+  const erased = content.notes.find(({ name }) => name === eraseinfoName);
+  const eraseinfo = erased?.desc ?? new Uint8Array(0);
+  const noteBytes = encodeNotes(notes);
+  const plan = planOf(image, KdumpSubHeader.size + noteBytes.length + eraseinfo.length);
+  return { content, notes, noteBytes, eraseinfo, plan };
+}
+
+function writePart(
+  job: Job,
+  sink: Sink,
+  options: KdumpOptions,
+  part: PfnRange | 'whole',
+): WriteSummary {
+  const { content, plan } = job;
+  const held = part === 'whole' ? { first: 0, end: plan.endPfn } : part;
+  writeHeaders(job, sink, options, part, 0);
+  const written = writeDescribed(sink, content.image, options, plan, held);
+  if (written.unreadable > 0) writeHeaders(job, sink, options, part, DumpStatus.incomplete);
   return written;
 }
 
 function writeHeaders(
+  { content, notes, noteBytes, eraseinfo, plan }: Job,
   sink: Sink,
-  content: DumpContent,
   options: KdumpOptions,
-  plan: Plan,
+  part: PfnRange | 'whole',
   status: number,
 ): void {
   const { blockSize, endPfn } = plan;
-  const notes = encodeNotes(content.notes);
   const seconds = Math.floor(content.time);
-  const cpus = content.notes.filter(isPrstatus).length;
+  const cpus = notes.filter(isPrstatus).length;
   const header = new Uint8Array(blockSize);
   DiskDumpHeaders.x86_64.write(header, 0, {
     signature,
@@ -64,13 +135,27 @@ function writeHeaders(
   KdumpSubHeader.write(sub, 0, {
     phys_base: content.physBase,
     dump_level: options.level,
-    ...vmcoreinfoPlace(content.notes, notesAt),
-    offset_note: notes.length > 0 ? notesAt : 0,
-    size_note: notes.length,
+    ...(part === 'whole' ? undefined : rangeFields(part)),
+    ...vmcoreinfoPlace(notes, notesAt),
+    offset_note: noteBytes.length > 0 ? notesAt : 0,
+    size_note: noteBytes.length,
+    offset_eraseinfo: eraseinfo.length > 0 ? notesAt + noteBytes.length : 0,
+    size_eraseinfo: eraseinfo.length,
     max_mapnr_64: endPfn,
   });
-  sub.set(notes, KdumpSubHeader.size);
+  sub.set(noteBytes, KdumpSubHeader.size);
+  sub.set(eraseinfo, KdumpSubHeader.size + noteBytes.length);
   sink.write(blockSize, sub);
+}
+
+function rangeFields({ first, end }: PfnRange): Parameters<typeof KdumpSubHeader.encode>[0] {
+  return {
+    split: 1,
+    start_pfn: BigInt(first),
+    end_pfn: BigInt(end),
+    start_pfn_64: BigInt(first),
+    end_pfn_64: BigInt(end),
+  };
 }
 
 function isPrstatus({ name, type }: ElfNote): boolean {
