@@ -111,16 +111,21 @@ export interface Geometry {
   readonly packingFlags: number;
 }
 
-/** `name`: what errors call the header's format. */
-export function geometryOf(
-  source: Source,
-  name: string,
-  header: DiskDumpHeader,
-  endPfn: number,
-  packingFlags = 0xffffffff,
-): Geometry {
+export interface GeometryOf {
+  /** What errors call the header's format. */
+  readonly name: string;
+  readonly architecture: Architecture;
+  readonly endPfn: number;
+  readonly packingFlags: number;
+}
+
+export function geometryOf(source: Source, header: DiskDumpHeader, of: GeometryOf): Geometry {
+  const { name, endPfn, packingFlags } = of;
   const pageSize = header.block_size;
-  const where = { file: source.name, offset: DiskDumpHeaders.x86_64.offsetOf('sub_hdr_size') };
+  const where = {
+    file: source.name,
+    offset: DiskDumpHeaders[of.architecture].offsetOf('sub_hdr_size'),
+  };
   if (header.sub_hdr_size < 1) {
     throw new DumpError('corrupt', `${name} header: sub header of ${header.sub_hdr_size} blocks`, {
       where,

@@ -1,5 +1,6 @@
 /** Every format that can be opened, in the order in which it is tried; only that one is loaded. */
 
+import { detect as detectDiskdump } from './diskdump/detect.ts';
 import { detect as detectElf } from './elf/detect.ts';
 import { detect as detectFlattened } from './flattened/detect.ts';
 import type { Format } from './format.ts';
@@ -24,6 +25,11 @@ export const formats: readonly Format[] = [
     name: 'kdump',
     detect: detectKdump,
     open: async (...given) => (await import('./kdump/read.ts')).openKdump(...given),
+  },
+  {
+    name: 'diskdump',
+    detect: detectDiskdump,
+    open: async (...given) => (await import('./diskdump/read.ts')).openDiskdump(...given),
   },
   {
     name: 'lkcd',

@@ -16,12 +16,21 @@ export interface WriteOptions {
 
 /**
  * What a format may have no place for: registers and VMCOREINFO; the system's names; the time; the
- * panic's message and task; the filter level; which pages a filter left out; which are not there.
+ * panic's task and message, or its message only; the filter level; which pages a filter left out;
+ * which are not there.
  */
-export type Fact = 'notes' | 'uts' | 'time' | 'panic' | 'level' | 'excluded' | 'missing';
+export type Fact =
+  | 'notes'
+  | 'uts'
+  | 'time'
+  | 'panic'
+  | 'message'
+  | 'level'
+  | 'excluded'
+  | 'missing';
 
 export interface Writer {
-  /** The folder's name. */
+  /** The folder's name; a second form of a format has a name of its own. */
   readonly name: string;
   readonly compressions: readonly CompressionName[];
   /** What is not in such a file. */
@@ -31,10 +40,35 @@ export interface Writer {
 }
 
 const kdumpCompressions = ['none', 'zlib', 'lzo', 'snappy', 'zstd'] as const;
+const diskdumpCompressions = ['none', 'zlib'] as const;
 const lkcdCompressions = ['none', 'rle', 'zlib'] as const;
 const onlyMemory: readonly Fact[] = ['notes', 'uts', 'time', 'panic', 'level', 'excluded'];
 
 export const writers: readonly Writer[] = [
+  {
+    name: 'diskdump',
+    compressions: diskdumpCompressions,
+    lacks: ['notes', 'message'],
+    write: async (sink, content, options) => {
+      const { writeDiskdump } = await import('./diskdump/write.ts');
+      return writeDiskdump(sink, content, {
+        ...options,
+        compression: oneOf(diskdumpCompressions, options),
+      });
+    },
+  },
+  {
+    name: 'diskdump-partition',
+    compressions: diskdumpCompressions,
+    lacks: ['notes', 'message'],
+    write: async (sink, content, options) => {
+      const { writeDiskdumpPartition } = await import('./diskdump/partition-write.ts');
+      return writeDiskdumpPartition(sink, content, {
+        ...options,
+        compression: oneOf(diskdumpCompressions, options),
+      });
+    },
+  },
   {
     name: 'elf',
     compressions: ['none'],

@@ -26,6 +26,7 @@ import {
   pfnsOf,
   writeUtsname,
 } from './directives.ts';
+import { makeDiskdump } from './maker-diskdump.ts';
 import { makeLkcd } from './maker-lkcd.ts';
 import { makeElf32, makeLime, makeMkdump } from './maker-plain.ts';
 
@@ -40,6 +41,7 @@ export function makeDump(recipe: string, pack: Pack): Uint8Array {
   const wraps = new Set(['poke', 'cut', 'pad', 'flatten', 'record']);
   const body = rest.filter(({ word }) => !wraps.has(word));
   const makers = {
+    diskdump: makeDiskdump,
     lkcd: makeLkcd,
     kdump: makeKdump,
     elf: makeElf,

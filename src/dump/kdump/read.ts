@@ -13,7 +13,6 @@ import {
   compressionFlags,
   type DiskDumpHeader,
   DiskDumpHeaders,
-  diskdumpSignature,
   geometryOf,
   isBlockSize,
   type PfnRange,
@@ -34,7 +33,12 @@ export async function openKdump(source: Source, context: OpenContext): Promise<O
   const header = readHeader(source);
   const sub = readSubHeader(source, header);
   const endPfn = header.header_version >= 6 ? sub.max_mapnr_64 : header.max_mapnr;
-  const geometry = geometryOf(source, 'KDUMP', header, endPfn);
+  const geometry = geometryOf(source, header, {
+    name: 'KDUMP',
+    architecture: 'x86_64',
+    endPfn,
+    packingFlags: 0xffffffff,
+  });
   const { notes, vmcoreinfo, problem } = readNotes(source, header, sub);
   let eraseProblem: string | undefined;
   const erased = attempt(
@@ -78,12 +82,6 @@ function namesOf(flags: number): CompressionName[] {
 function readHeader(source: Source): Header {
   const header = readStruct(source, 0, HeaderLayout);
   const where = { file: source.name, offset: HeaderLayout.offsetOf('block_size') };
-  if (header.signature === diskdumpSignature) {
-    throw new DumpError('unsupported', 'classic diskdump files are not read', {
-      where: { file: source.name, offset: 0 },
-      hint: 'diskdump files of RHEL 3 and 4: open them with crash',
-    });
-  }
   if (!isBlockSize(header.block_size)) {
     const start = readExactly(source, 0, HeaderLayout.size, HeaderLayout.name);
     const view = new DataView(start.buffer, start.byteOffset, start.byteLength);

@@ -212,21 +212,3 @@ export const compressionIds: ReadonlyMap<CompressionName, number> = new Map([
   ['rle', 1],
   ['zlib', 2],
 ]);
-
-/**
- * Ours: LKCD has no place for VMCOREINFO, without which a kernel with KASLR cannot be understood,
- * nor for a filter by classes of pages. This block stands in the unused zeros of the header area,
- * after the arch header, at a multiple of `vmcoreinfoAlign`. Other readers do not look there.
- */
-export const VmcoreinfoBlock = struct(
-  'tsdump VMCOREINFO block',
-  {
-    magic: raw(12, '"TSDUMP-VMCI", NUL-padded.'),
-    size: u32('Bytes of text that follow; 0 where it is in the dumped memory only.'),
-    level: u32("makedumpfile's filter bits that the pages were chosen by."),
-    reserved: raw(12, 'Zeros.'),
-  },
-  { size: 32 },
-);
-export const vmcoreinfoMagic = 'TSDUMP-VMCI\0';
-export const vmcoreinfoAlign = 16;

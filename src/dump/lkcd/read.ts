@@ -4,20 +4,14 @@
 
 import { DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source, windowed } from '../../bytes/source.ts';
-import { cstring, latin1 } from '../../bytes/text.ts';
 import type { Codec, Codecs } from '../../codec/types.ts';
 import { zeroPageOf } from '../content.ts';
 import type { OpenContext, OpenedFile, PageReader } from '../format.ts';
+import { readOwnBlock } from '../own-block.ts';
 import { joinRuns } from '../runs.ts';
 import type { Page, PageRun, PageState } from '../types.ts';
 import { type LkcdHeader, readHeader } from './header.ts';
-import {
-  PageFlags,
-  PageRecord,
-  VmcoreinfoBlock,
-  vmcoreinfoAlign,
-  vmcoreinfoMagic,
-} from './layout.ts';
+import { PageFlags, PageRecord } from './layout.ts';
 import { PageIndex, recordFlaw } from './page-index.ts';
 
 export async function openLkcd(source: Source, context: OpenContext): Promise<OpenedFile> {
@@ -36,27 +30,10 @@ export async function openLkcd(source: Source, context: OpenContext): Promise<Op
       notes: [],
       cpus,
       panic: message === '' && task === 0n ? undefined : { message, task },
-      ...readOwnBlock(source, header.firstRecord),
+      ...readOwnBlock(source.read(0, header.firstRecord)),
     },
     pages: new LkcdPages(source, header, context.codecs),
   };
-}
-
-/** What our own writer adds; nothing for files of others. */
-function readOwnBlock(
-  source: Source,
-  areaEnd: number,
-): { vmcoreinfo: string | undefined; level: number | undefined } {
-  const area = source.read(0, areaEnd);
-  for (let at = 0; at + VmcoreinfoBlock.size <= area.length; at += vmcoreinfoAlign) {
-    if (area[at] !== vmcoreinfoMagic.charCodeAt(0)) continue;
-    const { magic, size, level } = VmcoreinfoBlock.read(area, at);
-    const textAt = at + VmcoreinfoBlock.size;
-    if (latin1(magic) !== vmcoreinfoMagic || textAt + size > area.length) continue;
-    const text = cstring(area.subarray(textAt, textAt + size));
-    return { vmcoreinfo: size === 0 ? undefined : text, level };
-  }
-  return { vmcoreinfo: undefined, level: undefined };
 }
 
 class LkcdPages implements PageReader {

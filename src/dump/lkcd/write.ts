@@ -7,7 +7,6 @@
  */
 
 import { appenderOfKept, type Sink } from '../../bytes/sink.ts';
-import { encodeUtf8, latin1Bytes } from '../../bytes/text.ts';
 import type { Codecs } from '../../codec/types.ts';
 import {
   type DumpContent,
@@ -17,6 +16,7 @@ import {
   pfnsToWrite,
   type WriteSummary,
 } from '../content.ts';
+import { ownBlockSize, writeOwnBlock } from '../own-block.ts';
 import { NewUtsname } from '../utsname.ts';
 import { archHeaderSize, writeArchHeader } from './arch-header.ts';
 import {
@@ -27,9 +27,6 @@ import {
   headerAreaSize,
   PageFlags,
   PageRecord,
-  VmcoreinfoBlock,
-  vmcoreinfoAlign,
-  vmcoreinfoMagic,
 } from './layout.ts';
 
 export interface LkcdOptions {
@@ -136,24 +133,12 @@ function headerArea(
   });
   if (version === 9) HeaderV9Tail.write(area, HeaderV8.size, { dh_dump_buffer_size: areaSize });
   const archEnd = writeArchHeader(area, headerSize, content);
-  writeOwnBlock(area, archEnd, content.vmcoreinfo ?? '', level);
+  writeOwnBlock(area, archEnd, content.vmcoreinfo, level);
   return area;
 }
 
 /** The kernels sized the area in units of 64 KiB, or of pages where many CPUs need more. */
 function areaSizeV9({ architecture = 'x86_64', cpus, vmcoreinfo, image }: DumpContent, at: number) {
-  const own = VmcoreinfoBlock.size + vmcoreinfoAlign + encodeUtf8(vmcoreinfo ?? '').length;
-  const needed = at + archHeaderSize(architecture, cpus.length) + own;
+  const needed = at + archHeaderSize(architecture, cpus.length) + ownBlockSize(vmcoreinfo);
   return Math.max(headerAreaSize, Math.ceil(needed / image.pageSize) * image.pageSize);
-}
-
-/** Without the text where it does not fit: it is in the dumped memory as well. */
-function writeOwnBlock(area: Uint8Array, from: number, vmcoreinfo: string, level: number): void {
-  const at = Math.ceil(from / vmcoreinfoAlign) * vmcoreinfoAlign;
-  const room = area.length - at - VmcoreinfoBlock.size;
-  if (room < 0) return;
-  const text = encodeUtf8(vmcoreinfo);
-  const size = text.length > room ? 0 : text.length;
-  VmcoreinfoBlock.write(area, at, { magic: latin1Bytes(vmcoreinfoMagic), size, level });
-  area.set(text.subarray(0, size), at + VmcoreinfoBlock.size);
 }
