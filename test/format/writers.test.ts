@@ -250,6 +250,8 @@ describe('elf', () => {
     const [note, text, load, ...rest] = phdrs(sink.bytes());
     expect(rest).toEqual([]);
     expect(note?.[0]).toBe(4n);
+    // makedumpfile dies of aligned segments with excluded tails.
+    expect(load![1]! % 4096n).not.toBe(0n);
     const [, offset] = load!;
     const bytesOf = (count: number): bigint => BigInt(count * pageSize);
     const size = bytesOf(16);

@@ -49,6 +49,7 @@ const pagesPerProgress = 1024;
 const pieceBytes = 1024 * 1024;
 /** Program headers that are kept free for segments cut at unreadable pages. */
 const spareHeaders = 256;
+const misalignment = 64;
 
 /** Pages in a row that are in the file, then pages that are not. In PFNs. */
 interface Load {
@@ -72,7 +73,7 @@ export function writeElf(sink: Sink, content: DumpContent, options: ElfOptions):
   const notes = encodeNotes(notesOf(content, options));
   const room = countLoads(image) + spareHeaders;
   const notesAt = Elf64Header.size + (room + 2) * Elf64Phdr.size + Elf64Shdr.size;
-  const dataAt = Math.ceil((notesAt + notes.length) / image.pageSize) * image.pageSize;
+  const dataAt = dataOffset(notesAt + notes.length, image.pageSize, options);
   const place = { notesAt, notesSize: notes.length };
   // What is cut short has headers that promise everything: readers see where it ends.
   writeHeaders(sink, image, options, place, [...planLoads(image, dataAt)], 0);
@@ -84,6 +85,16 @@ export function writeElf(sink: Sink, content: DumpContent, options: ElfOptions):
     writeHeaders(sink, image, options, place, loads, flagIncomplete);
   }
   return written;
+}
+
+/**
+ * Netdump's segments are aligned. Those of kdump style are not, as makedumpfile writes them: what
+ * is aligned it maps into its memory, and dies (1.7.2) where an excluded tail follows.
+ */
+function dataOffset(from: number, pageSize: number, { style }: ElfOptions): number {
+  if (style === 'netdump') return Math.ceil(from / pageSize) * pageSize;
+  const near = Math.ceil(from / misalignment) * misalignment;
+  return near % pageSize === 0 ? near + misalignment : near;
 }
 
 function notesOf({ notes, panic }: DumpContent, { style }: ElfOptions): readonly ElfNote[] {

@@ -140,11 +140,16 @@ function writePages(
       first = pfn;
       kind = next;
     };
-    const rest = plan.slice(index + 1);
+    const behind = plan.length - index - 1;
+    const table = (): Range[] => [
+      ...ranges,
+      { first, end: range.end, kind },
+      ...plan.slice(index + 1),
+    ];
     for (let pfn = range.first; pfn < range.end; pfn++) {
       const { bytes } = image.readPage(pfn);
       // After this one there may be another lost one.
-      const canTurn = ranges.length + 3 + rest.length <= room;
+      const canTurn = ranges.length + 3 + behind <= room;
       const isLost = bytes === undefined || (kind === RangeKind.lost && !canTurn);
       const wanted = isLost ? RangeKind.lost : RangeKind.stored;
       if (wanted !== kind) turn(pfn, wanted);
@@ -153,7 +158,7 @@ function writePages(
       else done.pages++;
       if (!isLost && isZeroPage(bytes)) done.zeroPages++;
       if ((done.pages + done.unreadable) % pagesPerProgress === 0) progress?.(done.pages, total);
-      if (!isLost) onPage(() => [...ranges, { first, end: range.end, kind }, ...rest]);
+      if (!isLost) onPage(table);
     }
     turn(range.end, RangeKind.stored);
   }
