@@ -81,3 +81,11 @@ export class Bitmap {
     return ranks;
   }
 }
+
+/** The first bit from `from` on that one of the maps has; `end` if none has one below that. */
+export function nextInAny(maps: readonly Bitmap[], from: number, end: number): number {
+  return maps.reduce((nearest, map) => {
+    const next = map.next(from);
+    return next < 0 ? nearest : Math.min(next, nearest);
+  }, end);
+}

@@ -9,6 +9,7 @@
  * - Zero pages share one raw page of zeros. That is only seen by reading it: they are `stored`.
  */
 
+import { nextInAny } from '../bytes/bitmap.ts';
 import { DumpError, within } from '../bytes/errors.ts';
 import { readExactly, type Source, windowed } from '../bytes/source.ts';
 import type { Codecs } from '../codec/types.ts';
@@ -109,8 +110,17 @@ export class DescribedPages implements PageReader, Part {
     let index = stored.rank(Math.max(first, this.first)) - this.#before;
     for (let pfn = first; pfn < end; pfn++) {
       let state: PageState;
-      if (!stored.has(pfn)) state = ram.has(pfn) ? 'excluded' : 'missing';
-      else state = this.#isHere(pfn) ? this.#storedState(index++) : 'missing';
+      if (stored.has(pfn)) {
+        state = this.#isHere(pfn) ? this.#storedState(index++) : 'missing';
+      } else if (ram.has(pfn)) {
+        state = 'excluded';
+      } else {
+        // Machines have holes of gigabytes.
+        const next = nextInAny([ram, stored], pfn, end);
+        yield { first: pfn, end: next, state: 'missing' };
+        pfn = next - 1;
+        continue;
+      }
       yield { first: pfn, end: pfn + 1, state };
     }
   }

@@ -24,7 +24,9 @@ import {
   word32,
 } from '../bytes/struct.ts';
 import type { CompressionName } from '../codec/types.ts';
+import { architectureOf } from './architecture.ts';
 import type { Architecture } from './types.ts';
+import { NewUtsname } from './utsname.ts';
 
 export const diskdumpSignature = 'DISKDUMP';
 
@@ -89,6 +91,36 @@ export const compressionBits =
 
 export function isBlockSize(size: number): boolean {
   return size >= 4096 && size <= 65536 && (size & (size - 1)) === 0;
+}
+
+/**
+ * Whose header stands at `offset`: by its utsname; without one, by where a block size stands.
+ * `unsupported` for another machine.
+ */
+export function headerMachine(source: Source, offset: number): Architecture {
+  const { x86_64, i386 } = DiskDumpHeaders;
+  const start = readExactly(source, offset, i386.size, x86_64.name);
+  const { machine } = NewUtsname.read(i386.read(start).utsname);
+  const known = architectureOf(machine);
+  if (known !== undefined) return known;
+  const where = {
+    file: source.name,
+    offset: offset + i386.offsetOf('utsname') + NewUtsname.offsetOf('machine'),
+  };
+  if (machine !== '') {
+    throw new DumpError('unsupported', `a dump of machine type ${machine}`, {
+      where,
+      hint: 'x86_64 and i386 dumps are read',
+    });
+  }
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  const size64 = x86_64.offsetOf('block_size');
+  if (isBlockSize(view.getInt32(size64, true))) return 'x86_64';
+  if (isBlockSize(view.getInt32(i386.offsetOf('block_size'), true))) return 'i386';
+  if (isBlockSize(view.getInt32(size64, false))) {
+    throw new DumpError('unsupported', 'a dump of a big-endian machine', { where });
+  }
+  return 'x86_64';
 }
 
 /** From `first` to below `end`. */

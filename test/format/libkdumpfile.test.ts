@@ -113,7 +113,11 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
   };
   // It knows no partitions.
   const files = recipesOf('diskdump').filter(({ text }) => !text.includes('form=partition'));
-  const situations = [...recipesOf('lkcd'), ...files].map(({ name, text }) => ({ name, text }));
+  const of386 = recipesOf('kdump').filter(({ text }) => text.includes('machine=i386'));
+  const situations = [...recipesOf('lkcd'), ...files, ...of386].map(({ name, text }) => ({
+    name,
+    text,
+  }));
 
   test.each(situations)('of the recipe "$name" it reads the same pages', async (recipe) => {
     const file = fileOf(recipe, codecs);

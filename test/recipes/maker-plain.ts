@@ -52,7 +52,7 @@ export function makeElf32(start: Directive, body: readonly Directive[]): Buffer 
 }
 
 /** NT_PRSTATUS of i386: 144 bytes, pr_pid at 24, pr_reg at 72 (ebx ... eip is 12, esp 15). */
-function note32(directive: Directive): Buffer {
+export function note32(directive: Directive): Buffer {
   const desc = Buffer.alloc(144);
   desc.writeInt32LE(num(directive, 'pid', 0), 24);
   desc.writeUInt32LE(num(directive, 'ebx', 0), 72);

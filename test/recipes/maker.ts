@@ -28,7 +28,7 @@ import {
 } from './directives.ts';
 import { makeDiskdump } from './maker-diskdump.ts';
 import { makeLkcd } from './maker-lkcd.ts';
-import { makeElf32, makeLime, makeMkdump } from './maker-plain.ts';
+import { makeElf32, makeLime, makeMkdump, note32 } from './maker-plain.ts';
 
 export function makeDump(recipe: string, pack: Pack): Uint8Array {
   const directives = recipe
@@ -102,13 +102,26 @@ function encodeNote(name: string, type: number, desc: Buffer): Buffer {
 const kdumpFlags: Readonly<Record<string, number>> = {
   raw: 0, zlib: 1, lzo: 2, snappy: 4, zstd: 0x20,
 }; // biome-ignore format: one table
-const subHeaderSize = 104;
+
+/** Where i386 has something else than x86_64, in the main header and in the sub header. */
+function kdumpPlaces(start: Directive) {
+  const is32 = start.options.get('machine') === 'i386';
+  return is32
+    ? { is32, time: 404, fields: 412, level: 4, range: 12, text: 20, note: 32, erased: 44,
+        range64: 56, subSize: 80 }
+    : { is32, time: 408, fields: 424, level: 8, range: 16, text: 32, note: 48, erased: 64,
+        range64: 80, subSize: 104 }; // biome-ignore format: one table
+}
 
 function makeKdump(start: Directive, body: readonly Directive[], pack: Pack): Buffer {
+  const { is32, subSize } = kdumpPlaces(start);
   const endPfn = num(start, 'pages', 64);
   const maps = num(start, 'bitmaps', 2);
-  const notes = Buffer.concat(body.filter(({ word }) => word === 'note').map(noteOf));
-  const subBlocks = Math.ceil((subHeaderSize + notes.length) / pageSize);
+  const isStatus = ({ position }: Directive): boolean => position[0] === 'prstatus';
+  const noteFor = (note: Directive): Buffer =>
+    is32 && isStatus(note) ? note32(note) : noteOf(note);
+  const notes = Buffer.concat(body.filter(({ word }) => word === 'note').map(noteFor));
+  const subBlocks = Math.ceil((subSize + notes.length) / pageSize);
   const mapBlocks = Math.ceil(Math.ceil(endPfn / 8) / pageSize);
   const bitmapsAt = (1 + subBlocks) * pageSize;
   const descriptorsAt = bitmapsAt + maps * mapBlocks * pageSize;
@@ -170,45 +183,53 @@ function writeKdumpHeader(
   start: Directive,
   blocks: { endPfn: number; subBlocks: number; mapBlocks: number },
 ): void {
+  const { is32, time, fields } = kdumpPlaces(start);
   file.write((start.options.get('signature') ?? 'KDUMP').padEnd(8));
   file.writeInt32LE(num(start, 'version', 6), 8);
-  writeUtsname(file, 12);
-  file.writeBigUInt64LE(1700000000n, 408);
-  file.writeUInt32LE(num(start, 'status', 1), 424);
-  file.writeInt32LE(pageSize, 428);
-  file.writeInt32LE(blocks.subBlocks, 432);
-  file.writeUInt32LE(blocks.mapBlocks, 436);
-  file.writeUInt32LE(blocks.endPfn, 440);
-  file.writeInt32LE(1, 460);
+  writeUtsname(file, 12, start.options.get('uname') ?? (is32 ? 'i686' : 'x86_64'));
+  if (start.options.has('nameless')) file.fill(0, 12, 402);
+  file.writeUInt32LE(1700000000, time);
+  file.writeUInt32LE(num(start, 'status', 1), fields);
+  file.writeInt32LE(pageSize, fields + 4);
+  file.writeInt32LE(blocks.subBlocks, fields + 8);
+  file.writeUInt32LE(blocks.mapBlocks, fields + 12);
+  file.writeUInt32LE(blocks.endPfn, fields + 16);
+  file.writeInt32LE(1, fields + 36);
 }
 
 function writeSubHeader(file: Buffer, start: Directive, notes: Buffer, endPfn: number): void {
   const sub = file.subarray(pageSize);
   const version = num(start, 'version', 6);
-  sub.writeInt32LE(num(start, 'level', 31), 8);
-  sub.writeInt32LE(num(start, 'split', 0), 12);
-  const range = version >= 6 ? 80 : 16;
-  if (start.options.has('split')) {
-    sub.writeBigUInt64LE(big(start, 'first'), range);
-    sub.writeBigUInt64LE(big(start, 'end'), range + 8);
+  const at = kdumpPlaces(start);
+  const writeLong = (value: bigint, place: number): void => {
+    if (at.is32) sub.writeUInt32LE(Number(value), place);
+    else sub.writeBigUInt64LE(value, place);
+  };
+  const writeRange = (offset: number, size: number, place: number): void => {
+    sub.writeBigUInt64LE(BigInt(offset), place);
+    writeLong(BigInt(size), place + 8);
+  };
+  sub.writeInt32LE(num(start, 'level', 31), at.level);
+  sub.writeInt32LE(num(start, 'split', 0), at.level + 4);
+  if (start.options.has('split') && version >= 6) {
+    sub.writeBigUInt64LE(big(start, 'first'), at.range64);
+    sub.writeBigUInt64LE(big(start, 'end'), at.range64 + 8);
+  } else if (start.options.has('split')) {
+    writeLong(big(start, 'first'), at.range);
+    writeLong(big(start, 'end'), at.range + (at.is32 ? 4 : 8));
   }
   const erased = start.options.get('eraseinfo') ?? '';
   if (version >= 5 && erased !== '') {
-    sub.writeBigUInt64LE(BigInt(pageSize + subHeaderSize + notes.length), 64);
-    sub.writeBigUInt64LE(BigInt(erased.length), 72);
-    sub.write(erased, subHeaderSize + notes.length);
+    writeRange(pageSize + at.subSize + notes.length, erased.length, at.erased);
+    sub.write(erased, at.subSize + notes.length);
   }
-  notes.copy(sub, subHeaderSize);
+  notes.copy(sub, at.subSize);
   const text = notes.indexOf('OSRELEASE=');
   if (version >= 3 && text >= 0) {
-    sub.writeBigUInt64LE(BigInt(pageSize + subHeaderSize + text), 32);
-    sub.writeBigUInt64LE(BigInt(notes.indexOf('\n', text) + 1 - text), 40);
+    writeRange(pageSize + at.subSize + text, notes.indexOf('\n', text) + 1 - text, at.text);
   }
-  if (version >= 4 && notes.length > 0) {
-    sub.writeBigUInt64LE(BigInt(pageSize + subHeaderSize), 48);
-    sub.writeBigUInt64LE(BigInt(notes.length), 56);
-  }
-  if (version >= 6) sub.writeBigUInt64LE(BigInt(endPfn), 96);
+  if (version >= 4 && notes.length > 0) writeRange(pageSize + at.subSize, notes.length, at.note);
+  if (version >= 6) sub.writeBigUInt64LE(BigInt(endPfn), at.range64 + 16);
 }
 
 // --- ELF -----------------------------------------------------------------------------------------

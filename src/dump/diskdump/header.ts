@@ -1,14 +1,14 @@
 /** Diskdump's two headers, of either machine and in either form. */
 
 import { DumpError } from '../../bytes/errors.ts';
-import { readExactly, type Source } from '../../bytes/source.ts';
+import type { Source } from '../../bytes/source.ts';
 import { readStruct } from '../../bytes/struct.ts';
-import { architectureOf, namedRegisters, readWords, userRegs, wordSize } from '../architecture.ts';
-import { type DiskDumpHeader, DiskDumpHeaders, isBlockSize } from '../disk-dump.ts';
+import { namedRegisters, readWords, userRegs, wordSize } from '../architecture.ts';
+import { type DiskDumpHeader, DiskDumpHeaders, headerMachine, isBlockSize } from '../disk-dump.ts';
 import type { DumpFacts } from '../format.ts';
 import { readOwnBlock } from '../own-block.ts';
 import type { Architecture, CpuState } from '../types.ts';
-import { NewUtsname, utsnameOf } from '../utsname.ts';
+import { utsnameOf } from '../utsname.ts';
 import { DumpStatus } from './layout.ts';
 
 export interface Headers {
@@ -23,7 +23,7 @@ const newestVersion = 1;
 const maxSubHeaderBlocks = 256;
 
 export function readHeaders(source: Source, offset: number): Headers {
-  const architecture = machineOf(source, offset);
+  const architecture = headerMachine(source, offset);
   const layout = DiskDumpHeaders[architecture];
   const main = readStruct(source, offset, layout);
   const refuse = (field: Parameters<typeof layout.offsetOf>[0]): DumpError =>
@@ -40,24 +40,6 @@ export function readHeaders(source: Source, offset: number): Headers {
   if (main.sub_hdr_size < 1 || main.sub_hdr_size > maxSubHeaderBlocks) throw refuse('sub_hdr_size');
   if (main.max_mapnr === 0) throw refuse('max_mapnr');
   return { architecture, offset, main };
-}
-
-/** By the utsname; without one, by where a block size stands. */
-function machineOf(source: Source, offset: number): Architecture {
-  const { x86_64, i386 } = DiskDumpHeaders;
-  const bytes = readExactly(source, offset, x86_64.size, x86_64.name);
-  const { utsname } = x86_64.read(bytes);
-  const { machine } = NewUtsname.read(utsname);
-  const known = architectureOf(machine);
-  if (known !== undefined) return known;
-  if (machine === '') return isBlockSize(x86_64.read(bytes).block_size) ? 'x86_64' : 'i386';
-  throw new DumpError('unsupported', `a dump of machine type ${machine}`, {
-    where: {
-      file: source.name,
-      offset: offset + i386.offsetOf('utsname') + NewUtsname.offsetOf('machine'),
-    },
-    hint: 'x86_64 and i386 dumps are read',
-  });
 }
 
 /** `form`: what the description calls it. The sub header follows the main header's block. */

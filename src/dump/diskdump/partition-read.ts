@@ -177,10 +177,13 @@ export class PartitionPages implements PageReader {
   *#pages(): Generator<PageRun> {
     const { ram } = this.#layout;
     let place = 0;
-    for (let pfn = 0; pfn < this.endPfn; pfn++) {
-      const state = ram.has(pfn) ? this.#stateAt(place++) : 'missing';
-      yield { first: pfn, end: pfn + 1, state };
+    let end = 0;
+    for (let pfn = ram.next(0); pfn >= 0; pfn = ram.next(end), place++) {
+      yield { first: end, end: pfn, state: 'missing' };
+      end = pfn + 1;
+      yield { first: pfn, end, state: this.#stateAt(place) };
     }
+    yield { first: end, end: this.endPfn, state: 'missing' };
   }
 
   /** `place`: among the pages of RAM. */

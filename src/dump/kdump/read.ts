@@ -5,7 +5,7 @@
 
 import { attempt, DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source } from '../../bytes/source.ts';
-import { readStruct, type Values } from '../../bytes/struct.ts';
+import { readStruct } from '../../bytes/struct.ts';
 import { cstring } from '../../bytes/text.ts';
 import type { CompressionName } from '../../codec/types.ts';
 import { DescribedPages } from '../described-pages.ts';
@@ -14,28 +14,36 @@ import {
   type DiskDumpHeader,
   DiskDumpHeaders,
   geometryOf,
+  headerMachine,
   isBlockSize,
   type PfnRange,
 } from '../disk-dump.ts';
 import type { DumpFacts, OpenContext, OpenedFile } from '../format.ts';
 import { cpuStatesOf, eraseinfoName, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
-import type { ElfNote } from '../types.ts';
-import { NewUtsname, utsnameOf } from '../utsname.ts';
-import { DumpStatus, KdumpSubHeader, newestVersion, subHeaderSizes } from './layout.ts';
+import type { Architecture, ElfNote } from '../types.ts';
+import { utsnameOf } from '../utsname.ts';
+import {
+  DumpStatus,
+  KdumpSubHeaders,
+  newestVersion,
+  type SubHeader,
+  subHeaderSizes,
+} from './layout.ts';
 
-const HeaderLayout = DiskDumpHeaders.x86_64;
-type Header = DiskDumpHeader;
-type SubHeader = Values<typeof KdumpSubHeader.fields>;
+interface Header extends DiskDumpHeader {
+  readonly architecture: Architecture;
+}
 
 const maxVmcoreinfoSize = 1024 * 1024;
 
 export async function openKdump(source: Source, context: OpenContext): Promise<OpenedFile> {
   const header = readHeader(source);
+  const { architecture } = header;
   const sub = readSubHeader(source, header);
   const endPfn = header.header_version >= 6 ? sub.max_mapnr_64 : header.max_mapnr;
   const geometry = geometryOf(source, header, {
     name: 'KDUMP',
-    architecture: 'x86_64',
+    architecture,
     endPfn,
     packingFlags: 0xffffffff,
   });
@@ -57,17 +65,20 @@ export async function openKdump(source: Source, context: OpenContext): Promise<O
     await context.codecs.prepare(name);
   }
   const names = namesOf(header.status);
-  const packed = names.length > 0 ? names : ['uncompressed'];
   const hasLeftOut = (header.status & DumpStatus.excludedVmemmap) !== 0;
-  const leftOut = hasLeftOut ? ['unused vmemmap left out'] : [];
+  const traits = [
+    ...(names.length > 0 ? names : ['uncompressed']),
+    ...(hasLeftOut ? ['unused vmemmap left out'] : []),
+    ...(architecture === 'i386' ? ['i386'] : []),
+  ];
   const facts: DumpFacts = {
     format: 'kdump',
-    description: `KDUMP v${header.header_version}, ${[...packed, ...leftOut].join(', ')}`,
-    architecture: 'x86_64',
+    description: `KDUMP v${header.header_version}, ${traits.join(', ')}`,
+    architecture,
     uts: utsnameOf(header.utsname),
     time: header.tv_sec === 0n ? undefined : Number(header.tv_sec),
     notes: [...notes, ...(erased ?? [])],
-    cpus: cpuStatesOf(notes),
+    cpus: cpuStatesOf(notes, architecture),
     vmcoreinfo,
     panic: undefined,
     level: header.header_version >= 1 ? sub.dump_level : undefined,
@@ -80,45 +91,32 @@ function namesOf(flags: number): CompressionName[] {
 }
 
 function readHeader(source: Source): Header {
-  const header = readStruct(source, 0, HeaderLayout);
-  const where = { file: source.name, offset: HeaderLayout.offsetOf('block_size') };
+  const architecture = headerMachine(source, 0);
+  const layout = DiskDumpHeaders[architecture];
+  const header = readStruct(source, 0, layout);
   if (!isBlockSize(header.block_size)) {
-    const start = readExactly(source, 0, HeaderLayout.size, HeaderLayout.name);
-    const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
-    if (isBlockSize(view.getInt32(DiskDumpHeaders.i386.offsetOf('block_size'), true))) {
-      throw new DumpError('unsupported', 'a KDUMP file of a 32-bit kernel', { where });
-    }
-    if (isBlockSize(view.getInt32(HeaderLayout.offsetOf('block_size'), false))) {
-      throw new DumpError('unsupported', 'a KDUMP file of a big-endian machine', { where });
-    }
-    throw new DumpError('corrupt', `KDUMP header: block size ${header.block_size}`, { where });
+    throw new DumpError('corrupt', `KDUMP header: block size ${header.block_size}`, {
+      where: { file: source.name, offset: layout.offsetOf('block_size') },
+    });
   }
   const version = header.header_version;
   if (version < 0 || version > newestVersion) {
     throw new DumpError('unsupported', `KDUMP header version ${version}`, {
-      where: { file: source.name, offset: HeaderLayout.offsetOf('header_version') },
+      where: { file: source.name, offset: layout.offsetOf('header_version') },
       hint: `versions up to ${newestVersion} are known`,
     });
   }
-  const { machine } = NewUtsname.read(header.utsname);
-  if (machine !== '' && machine !== 'x86_64') {
-    throw new DumpError('unsupported', `a dump of machine type ${machine}`, {
-      where: { file: source.name, offset: HeaderLayout.offsetOf('utsname') },
-      hint: 'only x86_64 dumps are read',
-    });
-  }
-  return header;
+  return { ...header, architecture };
 }
 
 /** Members that the header's version does not have yet are 0. */
 function readSubHeader(source: Source, header: Header): SubHeader {
   const offset = header.block_size;
-  const known = subHeaderSizes[header.header_version]!;
-  const bytes = new Uint8Array(KdumpSubHeader.size);
-  bytes.set(readExactly(source, offset, known, KdumpSubHeader.name));
-  return within(KdumpSubHeader.name, { file: source.name, offset }, () =>
-    KdumpSubHeader.read(bytes),
-  );
+  const known = subHeaderSizes[header.architecture][header.header_version]!;
+  const layout = KdumpSubHeaders[header.architecture];
+  const bytes = new Uint8Array(layout.size);
+  bytes.set(readExactly(source, offset, known, layout.name));
+  return within(layout.name, { file: source.name, offset }, () => layout.read(bytes));
 }
 
 /** The pages that a part of a split dump holds; all, where it is none. */
@@ -131,7 +129,10 @@ function partOf(source: Source, header: Header, sub: SubHeader, endPfn: number):
   const field = isNew ? 'start_pfn_64' : 'start_pfn';
   const message = `a part with pages ${first} to ${end} of a dump with ${endPfn}`;
   throw new DumpError('corrupt', message, {
-    where: { file: source.name, offset: header.block_size + KdumpSubHeader.offsetOf(field) },
+    where: {
+      file: source.name,
+      offset: header.block_size + KdumpSubHeaders[header.architecture].offsetOf(field),
+    },
   });
 }
 
@@ -156,7 +157,7 @@ function readNotes(source: Source, header: Header, sub: SubHeader): NotesOfFile 
     return { notes: parsed.notes, vmcoreinfo, problem };
   } catch (error) {
     if (!(error instanceof DumpError)) throw error;
-    const offset = header.block_size + KdumpSubHeader.offsetOf('offset_note');
+    const offset = header.block_size + KdumpSubHeaders[header.architecture].offsetOf('offset_note');
     const problem = `ELF notes (named at offset ${offset}): ${error.message}`;
     return { notes: [], vmcoreinfo: undefined, problem };
   }

@@ -14,7 +14,9 @@ import { compressionFlags, DiskDumpHeaders, type PfnRange } from '../disk-dump.t
 import { descOffset, encodeNotes, eraseinfoName, NT_PRSTATUS } from '../notes.ts';
 import type { ElfNote } from '../types.ts';
 import { NewUtsname } from '../utsname.ts';
-import { DumpStatus, KdumpSubHeader, newestVersion, signature } from './layout.ts';
+import { DumpStatus, KdumpSubHeaders, newestVersion, signature } from './layout.ts';
+
+const KdumpSubHeader = KdumpSubHeaders.x86_64;
 
 export interface KdumpOptions {
   readonly compression: Exclude<CompressionName, 'rle'>;
