@@ -15,6 +15,8 @@ import { registerNames } from './types.ts';
 export const NT_PRSTATUS = 1;
 /** Name of the note with makedumpfile's list of what it erased; its type is 0. */
 export const eraseinfoName = 'ERASEINFO';
+/** Name of the notes with QEMU's CPU state; their type is 0. */
+export const qemuName = 'QEMU';
 /** Netdump's: starts with the address of the panicking task. */
 export const NT_TASKSTRUCT = 4;
 /** A dump of 8192 CPUs needs 3 MB; device dumps (NT_VMCOREDD) may add a few. */
@@ -185,7 +187,7 @@ export function cpuStatesOf(
     ({ name, type, desc }) => name === 'CORE' && type === NT_PRSTATUS && desc.length >= Status.size,
   );
   const qemu = notes.filter(
-    ({ name, type, desc }) => name === 'QEMU' && type === 0 && desc.length >= QemuCpuState.size,
+    ({ name, type, desc }) => name === qemuName && type === 0 && desc.length >= QemuCpuState.size,
   );
   const states: CpuState[] = [];
   for (const [index, { desc }] of prstatus.entries()) {

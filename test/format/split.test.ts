@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { DumpError } from '../../src/bytes/errors.ts';
 import { MemorySink } from '../../src/bytes/sink.ts';
 import { memorySource } from '../../src/bytes/source.ts';
 import type { DumpContent } from '../../src/dump/content.ts';
@@ -10,6 +11,7 @@ import { eraseinfoName } from '../../src/dump/notes.ts';
 import { openDump, openSplit } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { fileOf, preparedCodecs } from '../recipes/recipes.ts';
+import { mutate, Random } from '../support/mutate.ts';
 import { expectEqual, heldImageArbitrary, imageOf, type PageToHold } from '../support/pages.ts';
 import { contentOf } from '../support/vmcore-content.ts';
 
@@ -36,8 +38,8 @@ function samplePages(count: number): Map<number, PageToHold> {
   return pages;
 }
 
-const pages = samplePages(100);
-const content = contentOf(imageOf(pages, 100));
+const pages = samplePages(640);
+const content = contentOf(imageOf(pages, 640));
 
 test('any image in any number of parts, given in any order, comes back', async () => {
   const order = fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat());
@@ -72,29 +74,34 @@ test('parts have about the same number of pages, and together those of the whole
   };
   const options = { compression: 'none', level: 0, codecs, progress } as const;
   const written = writeKdumpSplit(sinks, content, options);
-  expect(written.map((each) => each.pages)).toEqual([27, 26, 27]);
-  expect(steps).toEqual(['27/80', '53/80', '80/80']);
+  expect(written.map((each) => each.pages)).toEqual([205, 154, 153]);
+  expect(steps).toEqual(['205/512', '359/512', '512/512']);
+  // crash takes no other beginning of a part.
+  for (const sink of sinks) {
+    const { buffer, byteOffset } = sink.bytes();
+    expect(new DataView(buffer, byteOffset).getBigUint64(4096 + 80, true) % 64n).toBe(0n);
+  }
 });
 
 describe('opened together', () => {
   test('a part that is missing leaves its pages missing, and that is said', async () => {
     const [first, , third] = split(content, 3);
     const dump = await join([third!, first!]);
-    expect(dump.incomplete).toMatch(/^no part holds pages 0x21 to 0x41$/);
-    expect(dump.readPage(0x20).state).toBe('stored');
-    expect(dump.readPage(0x21)).toMatchObject({ state: 'missing', bytes: undefined });
-    expect(dump.readPage(0x42).state).toBe('stored');
+    expect(dump.incomplete).toMatch(/^no part holds pages 0x100 to 0x1bf$/);
+    expect(dump.readPage(0xff).state).toBe('stored');
+    expect(dump.readPage(0x100)).toMatchObject({ state: 'missing', bytes: undefined });
+    expect(dump.readPage(0x1c0).state).toBe('stored');
     // What a filter left out is known from any part.
-    expect(dump.state(0x22)).toBe('excluded');
+    expect(dump.state(0x103)).toBe('excluded');
     expect(dump.description).toBe('KDUMP v6, zlib, 2 parts of a split dump');
   });
 
   test('a part by itself is the same, by openDump', async () => {
     const [, second] = split(content, 3);
     const dump = await openDump(memorySource('part2', second!), { codecs });
-    expect(dump.incomplete).toContain('no part holds pages 0x0 to 0x20');
-    expect(dump.incomplete).toContain('no part holds pages 0x42 to 0x63');
-    expect(dump.readPage(0x30).state).toBe('stored');
+    expect(dump.incomplete).toContain('no part holds pages 0x0 to 0xff');
+    expect(dump.incomplete).toContain('no part holds pages 0x1c0 to 0x27f');
+    expect(dump.readPage(0x101).state).toBe('stored');
     expect(dump.readPage(1).problem).toMatchObject({ code: 'absent' });
   });
 
@@ -103,7 +110,7 @@ describe('opened together', () => {
     const dump = await join([first!, second!.subarray(0, second!.length - 60)]);
     expect(dump.incomplete).toMatch(/^part2: the file is cut at/);
     expect(dump.readPage(0).state).toBe('stored');
-    expect(dump.readPage(98).state).toBe('missing');
+    expect(dump.readPage(638).state).toBe('missing');
   });
 
   test('a part given twice, one of another dump, a whole dump: all refused by name', async () => {
@@ -139,8 +146,37 @@ describe('opened together', () => {
   });
 });
 
+test('damaged parts: read or refused, nothing else', async () => {
+  const files = split(contentOf(imageOf(samplePages(256), 256)), 3);
+  let opened = 0;
+  for (let seed = 1; seed <= 400; seed++) {
+    const random = new Random(Math.imul(seed, 0x9e3779b1));
+    const hot = [0, 400, 4096, 4096, 4200, 8192, 12288, 16384];
+    const given = files.map((file, index) =>
+      index === seed % 3 ? mutate(file, random, hot) : file,
+    );
+    try {
+      const dump = await join(given);
+      let end = 0;
+      for (const { first, end: next, state } of dump.runs()) {
+        expect(first).toBe(end);
+        end = next;
+        for (let pfn = first; pfn < Math.min(next, first + 20); pfn++) {
+          const page = dump.readPage(pfn);
+          expect(page.state === state || page.state === 'damaged').toBe(true);
+        }
+      }
+      opened++;
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      expect(error.where.file).toBeDefined();
+    }
+  }
+  expect(opened).toBeGreaterThan(100);
+});
+
 test('a page that cannot be read makes its part incomplete, not the others', async () => {
-  const image = imageOf(pages, 100);
+  const image = imageOf(pages, 640);
   const broken = {
     ...image,
     readPage: (pfn: number) =>

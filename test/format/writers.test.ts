@@ -269,6 +269,15 @@ describe('elf', () => {
     expect(dump.description).toBe('ELF64 vmcore, netdump style, 1 segment');
     expect(dump.panic?.task).toBe(0xffff888000001000n);
     expect(dump.notes).toHaveLength(4);
+    // A name without its NUL, where crash looks for the task.
+    const head = Buffer.from([4, 0, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0, ...Buffer.from('CORE')]);
+    expect(Buffer.from(sink.bytes()).includes(head)).toBe(true);
+    // QEMU's notes make crash die.
+    const qemu = { name: 'QEMU', type: 0, desc: new Uint8Array(440) };
+    const qemuSink = new MemorySink();
+    const notes = [...contentOf(image).notes, qemu];
+    writeElf(qemuSink, { ...contentOf(image), notes }, { style: 'netdump' });
+    expect((await open(qemuSink.bytes())).notes).toEqual(dump.notes);
     // Written once more, the note is not doubled.
     const again = new MemorySink();
     writeElf(again, { ...contentOf(image), notes: dump.notes }, { style: 'netdump' });

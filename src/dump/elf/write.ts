@@ -3,7 +3,7 @@
  *
  * - `kdump`: as /proc/vmcore; p_align is 0. Where the caller knows it, the kernel's image has a
  *   segment of its own at the addresses of its text, over the same bytes as its RAM.
- * - `netdump`: p_align is the page size, and a note names the panicking task.
+ * - `netdump`: p_align is the page size, a note names the panicking task, QEMU's are left out.
  *
  * Program headers stand at 64 (makedumpfile looks nowhere else), notes before the data (crash
  * looks nowhere else), p_vaddr is the direct map's where the caller knows it, else 0. A page that a
@@ -18,8 +18,9 @@
 import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
+import { latin1Bytes } from '../../bytes/text.ts';
 import { type DumpContent, isZeroPage, type Progress, type WriteSummary } from '../content.ts';
-import { encodeNotes, NT_TASKSTRUCT } from '../notes.ts';
+import { encodeNotes, NoteHeader, NT_TASKSTRUCT, qemuName } from '../notes.ts';
 import type { ElfNote, MemoryImage } from '../types.ts';
 import {
   anyAccess,
@@ -50,6 +51,8 @@ const pieceBytes = 1024 * 1024;
 /** Program headers that are kept free for segments cut at unreadable pages. */
 const spareHeaders = 256;
 const misalignment = 64;
+/** Netdump wrote the name without its NUL, and there crash looks for the task behind it. */
+const netdumpName = latin1Bytes('CORE');
 
 /** Pages in a row that are in the file, then pages that are not. In PFNs. */
 interface Load {
@@ -70,7 +73,7 @@ export function writeElf(sink: Sink, content: DumpContent, options: ElfOptions):
       hint: 'LKCD and diskdump are',
     });
   }
-  const notes = encodeNotes(notesOf(content, options));
+  const notes = notesOf(content, options);
   const room = countLoads(image) + spareHeaders;
   const notesAt = Elf64Header.size + (room + 2) * Elf64Phdr.size + Elf64Shdr.size;
   const dataAt = dataOffset(notesAt + notes.length, image.pageSize, options);
@@ -97,12 +100,27 @@ function dataOffset(from: number, pageSize: number, { style }: ElfOptions): numb
   return near % pageSize === 0 ? near + misalignment : near;
 }
 
-function notesOf({ notes, panic }: DumpContent, { style }: ElfOptions): readonly ElfNote[] {
-  const isNoted = notes.some(({ name, type }) => name === 'CORE' && type === NT_TASKSTRUCT);
-  if (style === 'kdump' || panic === undefined || isNoted) return notes;
-  const desc = new Uint8Array(8);
-  new DataView(desc.buffer).setBigUint64(0, panic.task, true);
-  return [...notes, { name: 'CORE', type: NT_TASKSTRUCT, desc }];
+function notesOf({ notes, panic }: DumpContent, { style }: ElfOptions): Uint8Array {
+  if (style === 'kdump') return encodeNotes(notes);
+  const isTask = ({ name, type }: ElfNote): boolean => name === 'CORE' && type === NT_TASKSTRUCT;
+  // crash takes a file with QEMU's notes for one of kdump style, and dies where it is not.
+  const others = encodeNotes(notes.filter((note) => note.name !== qemuName && !isTask(note)));
+  const task = notes.find(isTask)?.desc ?? taskWord(panic?.task);
+  if (task === undefined) return others;
+  const bytes = new Uint8Array(others.length + NoteHeader.size + netdumpName.length + task.length);
+  bytes.set(others);
+  const header = { n_namesz: netdumpName.length, n_descsz: task.length, n_type: NT_TASKSTRUCT };
+  NoteHeader.write(bytes, others.length, header);
+  bytes.set(netdumpName, others.length + NoteHeader.size);
+  bytes.set(task, others.length + NoteHeader.size + netdumpName.length);
+  return bytes;
+}
+
+function taskWord(task: bigint | undefined): Uint8Array | undefined {
+  if (task === undefined) return undefined;
+  const word = new Uint8Array(8);
+  new DataView(word.buffer).setBigUint64(0, task, true);
+  return word;
 }
 
 function* planLoads(image: MemoryImage, dataAt: number): Generator<Load> {

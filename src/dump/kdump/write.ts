@@ -47,7 +47,8 @@ export function writeKdumpSplit(
   return sinks.map((sink, index) => {
     const isLast = index === sinks.length - 1;
     const share = Math.round((pages * (index + 1)) / sinks.length);
-    const end = isLast ? endPfn : pfnOfRank(job.plan, share);
+    const wanted = Math.ceil(pfnOfRank(job.plan, share) / partAlign) * partAlign;
+    const end = isLast ? endPfn : Math.min(endPfn, wanted);
     const progress = (done: number): void => options.progress?.(before + done, pages);
     const written = writePart(job, sink, { ...options, progress }, { first, end });
     first = end;
@@ -55,6 +56,9 @@ export function writeKdumpSplit(
     return written;
   });
 }
+
+/** crash counts the pages of a part from its first word of 64 bits of the bitmap on. */
+const partAlign = 64;
 
 /** The first PFN that has so many stored pages before it. */
 function pfnOfRank({ stored, endPfn }: Plan, rank: number): number {
