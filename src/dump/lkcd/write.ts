@@ -30,7 +30,7 @@ import {
 } from './layout.ts';
 
 export interface LkcdOptions {
-  /** 8 unless said: libkdumpfile and crash read both. Up to 336 CPUs of x86_64 fit version 8. */
+  /** 8 unless said, and 9 where the CPUs do not fit that: 336 of x86_64 do, 898 of i386. */
   readonly version?: 8 | 9;
   readonly compression: 'none' | 'rle' | 'zlib';
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
@@ -107,9 +107,10 @@ function recordEncoder(): (address: number, size: number, flags: number) => Uint
 
 function headerArea(
   content: DumpContent,
-  { compression, level, version = 8 }: LkcdOptions,
+  { compression, level, ...options }: LkcdOptions,
   numPages: number,
 ): Uint8Array {
+  const version = options.version ?? versionFor(content);
   const headerSize = version === 8 ? HeaderV8.size : HeaderV8.size + HeaderV9Tail.size;
   const areaSize = version === 8 ? headerAreaSize : areaSizeV9(content, headerSize);
   const area = new Uint8Array(areaSize);
@@ -135,6 +136,10 @@ function headerArea(
   const archEnd = writeArchHeader(area, headerSize, content);
   writeOwnBlock(area, archEnd, content.vmcoreinfo, level);
   return area;
+}
+
+function versionFor({ architecture = 'x86_64', cpus }: DumpContent): 8 | 9 {
+  return HeaderV8.size + archHeaderSize(architecture, cpus.length) <= headerAreaSize ? 8 : 9;
 }
 
 /** The kernels sized the area in units of 64 KiB, or of pages where many CPUs need more. */
