@@ -27,12 +27,16 @@ export function makeElf32(start: Directive, body: readonly Directive[]): Buffer 
   head.writeUInt16LE(num(start, 'machine', 3), 18);
   head.writeUInt32LE(1, 20);
   head.writeUInt32LE(52, 28);
-  head.writeUInt32LE(52 + 32 * count, 32);
   head.writeUInt32LE(num(start, 'flags', 0), 36);
   head.writeUInt16LE(52, 40);
   head.writeUInt16LE(num(start, 'phentsize', 32), 42);
   head.writeUInt16LE(xnum ? 0xffff : count, 44);
-  if (xnum) head.writeUInt32LE(count, 52 + 32 * count + 28);
+  if (xnum) {
+    head.writeUInt32LE(52 + 32 * count, 32);
+    head.writeUInt16LE(40, 46);
+    head.writeUInt16LE(1, 48);
+    head.writeUInt32LE(count, 52 + 32 * count + 28);
+  }
   const pieces: Buffer[] = [head];
   let offset = dataAt;
   for (const [index, directive] of body.entries()) {

@@ -256,6 +256,8 @@ function makeElf(start: Directive, body: readonly Directive[]): Buffer {
     const section = Buffer.alloc(64);
     section.writeUInt32LE(count, 44);
     head.writeBigUInt64LE(BigInt(head.length), 40);
+    head.writeUInt16LE(64, 58);
+    head.writeUInt16LE(1, 60);
     return Buffer.concat([head, section, ...loadData(head, phoff, loads, head.length + 64)]);
   }
   return Buffer.concat([head, ...loadData(head, phoff, loads, head.length)]);
