@@ -82,10 +82,18 @@ export class Bitmap {
   }
 }
 
-/** The first bit from `from` on that one of the maps has; `end` if none has one below that. */
-export function nextInAny(maps: readonly Bitmap[], from: number, end: number): number {
-  return maps.reduce((nearest, map) => {
-    const next = map.next(from);
-    return next < 0 ? nearest : Math.min(next, nearest);
-  }, end);
+/**
+ * A function for ascending numbers: the first bit from there on that one of the maps has, or `end`.
+ * It remembers how far each map is empty.
+ */
+export function nextInAny(maps: readonly Bitmap[], end: number): (from: number) => number {
+  const ahead = maps.map(() => -1);
+  return (from) => {
+    for (const [index, map] of maps.entries()) {
+      if (ahead[index]! >= from) continue;
+      const next = map.next(from);
+      ahead[index] = next < 0 ? end : next;
+    }
+    return Math.min(end, ...ahead);
+  };
 }

@@ -108,6 +108,7 @@ export class DescribedPages implements PageReader, Part {
   *runsIn(first: number, end: number): Generator<PageRun> {
     const { ram, stored } = this.#geometry;
     let index = stored.rank(Math.max(first, this.first)) - this.#before;
+    const nextAfter = nextInAny([ram, stored], end);
     for (let pfn = first; pfn < end; pfn++) {
       let state: PageState;
       if (stored.has(pfn)) {
@@ -116,7 +117,7 @@ export class DescribedPages implements PageReader, Part {
         state = 'excluded';
       } else {
         // Machines have holes of gigabytes.
-        const next = nextInAny([ram, stored], pfn, end);
+        const next = nextAfter(pfn);
         yield { first: pfn, end: next, state: 'missing' };
         pfn = next - 1;
         continue;
