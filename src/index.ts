@@ -37,6 +37,7 @@ export type { DumpContent, WriteSummary } from './dump/content.ts';
 export { flattened } from './dump/flattened/write.ts';
 export { iomemText, parseIomem } from './dump/raw/layout.ts';
 export type {
+  Architecture,
   CpuState,
   Dump,
   ElfNote,

@@ -109,7 +109,7 @@ function readOld(source: Source, version: number): Fields {
     const { utsname } = layout.read(bytes);
     if (NewUtsname.read(utsname).sysname !== 'Linux') continue;
     const { machine } = NewUtsname.read(utsname);
-    if (knownMachine(source, layout, machine) !== architecture) continue;
+    if (machine !== '' && knownMachine(source, layout, machine) !== architecture) continue;
     const header = layout.read(bytes);
     const compress = version < 5 ? undefined : v5.read(bytes).dh_dump_compress;
     const task = header.dh_current_task;
