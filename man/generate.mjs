@@ -1,26 +1,19 @@
 // Writes what the built program says of itself: the manual pages from its tree of commands, the
 // reference of faults and scenarios from their descriptions. `npm run man`.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { commandsPage } from '../dist/cli/commands-page.js';
 import { manualPages } from '../dist/cli/man.js';
-import { createProgram } from '../dist/cli/program.js';
+import { commandTree } from '../dist/cli/program.js';
 import { faultsPage, scenarioSchema, scenariosPage } from '../dist/cli/reference.js';
 import { knownScenarios } from '../dist/cli/scenario.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const nothing = () => {};
-const program = createProgram({
-  version,
-  out: nothing,
-  err: nothing,
-  welcome: nothing,
-  analyze: nothing,
-  capture: nothing,
-  scenario: nothing,
-});
-for (const [name, text] of manualPages(program, version)) {
+const reference = new URL('../docs/reference/', import.meta.url);
+// First: the manual pages show the outputs in it.
+writeFileSync(new URL('commands.md', reference), await commandsPage());
+for (const [name, text] of manualPages(commandTree(version), version)) {
   writeFileSync(new URL(name, import.meta.url), text);
 }
-const reference = new URL('../docs/reference/', import.meta.url);
 writeFileSync(new URL('faults.md', reference), faultsPage());
 writeFileSync(new URL('scenarios.md', reference), scenariosPage(knownScenarios()));
 writeFileSync(new URL('json/scenario-1.json', reference), `${jsonText(scenarioSchema(), '')}\n`);

@@ -1,6 +1,6 @@
 /**
  * The package as a library, bound to Node: files, zlib and SHA-256 are supplied. Everything here is
- * what the command line is made of.
+ * what the command line is made of. A script of `tsdump analyze FILE --script` imports the same.
  *
  * ```js
  * import { openDump, openKernel, taskState } from 'tsdump';
@@ -30,9 +30,13 @@ import { parseFault } from './trial/faults/fault.ts';
 import type { CaptureReport } from './trial/report.ts';
 import type { Trigger } from './trial/trials.ts';
 
-export { DumpError, type ErrorCode, type Where } from './bytes/errors.ts';
+export { answer } from './analyze/answer.ts';
+export type { Answer, Json, Missing } from './analyze/command.ts';
+export type { Script, ScriptContext, ScriptResult } from './analyze/script.ts';
+export { attempt, DumpError, type ErrorCode, type Where } from './bytes/errors.ts';
 export type { Pipe, Sink } from './bytes/sink.ts';
 export { memorySource, type Source } from './bytes/source.ts';
+export { hex16, printable } from './bytes/text.ts';
 export type { DumpContent, WriteSummary } from './dump/content.ts';
 export { flattened } from './dump/flattened/write.ts';
 export { iomemText, parseIomem } from './dump/raw/layout.ts';
@@ -58,23 +62,31 @@ export {
   type Frame,
 } from './linux/backtrace.ts';
 export { type CpuContext, cpuContexts } from './linux/cpus.ts';
+export { evaluateAddress, evaluateValue as evaluate } from './linux/expression.ts';
+export { filePath, type OpenFile, type OpenFiles, openFiles, taskRoots } from './linux/files.ts';
 export { type Kernel, openKernel } from './linux/kernel.ts';
+// With a star, as what --emit-types writes must find the interfaces that it adds to.
+export type * from './linux/kernel-types.ts';
+export { type ListWalk, walkList } from './linux/lists.ts';
 export { logLine, readLog as log } from './linux/log.ts';
 export type { KernelLog, LogRecord } from './linux/log-record.ts';
+export type { AddressSpace } from './linux/memory.ts';
 export type { KernelModule } from './linux/modules.ts';
 export {
   addressOf,
   hasMember,
+  isKernelObject,
   type KernelObject,
   type MemberValue,
   memberAddress,
   typeOf,
 } from './linux/objects.ts';
 export { type PanicContext, panicMessage, panicTask } from './linux/panic.ts';
-export { memoryUse, processArguments } from './linux/processes.ts';
+export { memoryUse, processArguments, userMemory } from './linux/processes.ts';
 export type { KernelSymbol, SymbolAt } from './linux/symbols.ts';
 export { type SystemInfo, systemInfo } from './linux/system.ts';
-export { isKernelThread, taskCpu, taskState } from './linux/tasks.ts';
+export { currentTask, isKernelThread, taskCpu, taskState } from './linux/tasks.ts';
+export { findVma, type VmaWalk, vmasOf } from './linux/vma.ts';
 export type { MachineOptions } from './machine/blueprint.ts';
 export type { SavedMachine } from './machine/machine.ts';
 export type { CaptureReport } from './trial/report.ts';

@@ -63,7 +63,9 @@ describe('the tarball', () => {
       'dist/index.d.ts',
       'fixtures/machine/oom.kdump',
     ];
-    for (const path of [...wanted, 'LICENSE', 'README.md', 'CHANGELOG.md', 'man/tsdump.1']) {
+    // Help shows outputs out of the page of commands.
+    const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/reference/commands.md'];
+    for (const path of [...wanted, ...texts, 'man/tsdump.1']) {
       expect(paths()).toContain(path);
     }
   });
@@ -112,6 +114,19 @@ describe('installed into an empty folder', () => {
     const bt = tsdump('analyze', output, 'bt');
     expect(bt.stdout).toMatch(/#\d+ \[[0-9a-f]{16}\] panics_dereference at /);
     expect(bt.stdout).toBe(tsdump('analyze', machine, 'bt').stdout);
+  });
+
+  test('a script in TypeScript imports the package that runs it', () => {
+    const script = `
+      import { isKernelObject, type Script } from 'tsdump';
+      export default (({ kernel, print }) => {
+        for (const task of kernel.tasks()) if (isKernelObject(task)) print(task.comm as string);
+      }) satisfies Script;
+    `;
+    writeFileSync(join(folder, 'example.ts'), script);
+    const run = tsdump('analyze', machine, '--script', 'example.ts');
+    expect(`${run.status} ${run.stderr}`).toBe('0 ');
+    expect(run.stdout.split('\n')).toContain('kthreadd');
   });
 
   test('import { capture, openDump, openKernel } works in a module', () => {

@@ -1,8 +1,7 @@
 /** `ascii`: hexadecimal words as the characters that they hold, or the whole chart. */
 
 import { hex16 } from '../bytes/text.ts';
-import type { Kernel } from '../linux/kernel.ts';
-import type { Answer } from './command.ts';
+import type { Run } from './command.ts';
 import { hexNumber } from './numbers.ts';
 
 const controls = [
@@ -11,7 +10,7 @@ const controls = [
   'GS', 'RS', 'US',
 ] as const; // biome-ignore format: one table
 
-export function run(_: Kernel, words: readonly string[]): Answer {
+export const run: Run = (_, words) => {
   const values = words.map(hexNumber);
   return {
     json: () => ({
@@ -23,7 +22,7 @@ export function run(_: Kernel, words: readonly string[]): Answer {
     },
     missing: [],
   };
-}
+};
 
 /** The bytes as they stand in memory, lowest first. */
 function textOf(value: bigint): string {

@@ -1,4 +1,4 @@
-/** The stack words and exception frames that `bt` -f, -r and -e show. */
+/** The stack words, addresses of code and exception frames that letters of `bt` show. */
 
 import { attempt, DumpError } from '../bytes/errors.ts';
 import type { RegisterName } from '../dump/types.ts';
@@ -6,6 +6,7 @@ import type { Frame } from '../linux/backtrace.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { type SavedRegisters, savedNames } from '../linux/saved-registers.ts';
 import { type Stack, StackTable } from '../linux/stacks.ts';
+import { isText } from '../linux/text.ts';
 
 export interface StackWord {
   readonly address: bigint;
@@ -44,7 +45,7 @@ export function frameWords(kernel: Kernel, frames: readonly Frame[]): Map<Frame,
   return words;
 }
 
-function wordsBetween(kernel: Kernel, start: bigint, end: bigint): StackWord[] {
+export function wordsBetween(kernel: Kernel, start: bigint, end: bigint): StackWord[] {
   const words: StackWord[] = [];
   for (let address = start; address < end; address += 8n) {
     words.push({ address, value: attempt(() => kernel.memory.u64(address)) });
@@ -52,12 +53,55 @@ function wordsBetween(kernel: Kernel, start: bigint, end: bigint): StackWord[] {
   return words;
 }
 
+/** A word that is an address of code: a return address, live or stale, or a pointer. */
+export interface TextWord {
+  readonly address: bigint;
+  readonly value: bigint;
+  readonly symbol: string;
+  readonly offset: number;
+  readonly module: string | undefined;
+  /** The stack that it is on. */
+  readonly stack: Stack;
+}
+
+/** Those of each stack that the frames are on, from the innermost frame there to its end. */
+export function textWords(kernel: Kernel, frames: readonly Frame[]): TextWord[] {
+  const seen = new Set<Stack>();
+  return frames.flatMap(({ stack, stackPointer }) => {
+    if (stack === undefined || seen.has(stack)) return [];
+    seen.add(stack);
+    return textsBetween(kernel, stack, stackPointer, endOf(stack, frames));
+  });
+}
+
+/** Those of a task's whole stack, what it had been used for before among them. */
+export function allTextWords(kernel: Kernel, task: bigint, frames: readonly Frame[]): TextWord[] {
+  const stack = stackOf(kernel, task);
+  return textsBetween(kernel, stack, stack.start, endOf(stack, frames));
+}
+
+/** Where the registers of user mode begin, or the stack's end. */
+function endOf(stack: Stack, frames: readonly Frame[]): bigint {
+  const saved = frames.at(-1)?.registers;
+  if (saved?.userMode !== true || saved.address < stack.start) return stack.end;
+  return saved.address < stack.end ? saved.address : stack.end;
+}
+
+function textsBetween(kernel: Kernel, stack: Stack, start: bigint, end: bigint): TextWord[] {
+  const from = start < stack.start ? stack.start : start;
+  return wordsBetween(kernel, from, end).flatMap(({ address, value }) => {
+    if (value === undefined || !isText(kernel, value)) return [];
+    const { symbol, offset } = kernel.symbols.at(value)!;
+    return [{ address, value, symbol: symbol.name, offset, module: symbol.module, stack }];
+  });
+}
+
 /**
- * Everything on a task's stack that looks like registers saved by entry code: selectors of kernel
- * or user mode, flags with their fixed bits, a plausible rip. Old ones look the same as live ones.
+ * Everything among words of a stack that looks like registers saved by entry code: selectors of
+ * kernel or user mode, flags with their fixed bits, a plausible rip. Old ones look the same as live
+ * ones.
  */
-export function exceptionFrames(kernel: Kernel, task: bigint): SavedRegisters[] {
-  const words = stackWords(kernel, task);
+export function exceptionFrames(kernel: Kernel, words: readonly StackWord[]): SavedRegisters[] {
   const found: SavedRegisters[] = [];
   for (let first = 0; first + savedNames.length <= words.length; first++) {
     const values: Partial<Record<RegisterName, bigint>> = {};

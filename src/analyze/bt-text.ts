@@ -7,7 +7,9 @@ import { hex16 } from '../bytes/text.ts';
 import type { Frame } from '../linux/backtrace.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { SavedRegisters } from '../linux/saved-registers.ts';
-import type { StackWord } from './bt-stack.ts';
+import type { StackWord, TextWord } from './bt-stack.ts';
+import type { Radix } from './command.ts';
+import { pointerNames } from './pointer-names.ts';
 
 type RegisterValues = SavedRegisters['values'];
 
@@ -24,6 +26,10 @@ export interface FrameStyle {
   /** `place`: a line with symbol+offset below each frame. */
   readonly below: 'nothing' | 'place';
   readonly words: ReadonlyMap<Frame, readonly StackWord[]> | undefined;
+  /** How the distance from the beginning of a function is shown; undefined: not at all. */
+  readonly offsets: Radix | undefined;
+  /** What stands in place of a word; undefined: the word itself. */
+  readonly nameOf: ((value: bigint) => string | undefined) | undefined;
 }
 
 /** ` #0 [ffffcbc640463b68] panic at ffffffffb93cd21a`, what was saved there, its words. */
@@ -37,22 +43,50 @@ export function* frameLines(frames: readonly Frame[], style: FrameStyle): Genera
     }
     // An interrupted function on the same stack is named by the exception frame above it.
     if (frame.kind !== 'interrupted' || isNewStack) {
-      yield frameLine(frame, level++);
+      yield frameLine(frame, level++, style.offsets);
       if (style.below === 'place') yield `    ${place(frame)}`;
     }
     if (frame.registers !== undefined) yield* savedLines(frame.registers, frames[index + 1]);
     const words = style.words?.get(frame);
-    if (words !== undefined) yield* wordLines(words);
+    if (words !== undefined) yield* wordLines(words, style.nameOf);
   }
 }
 
-function frameLine(frame: Frame, level: number): string {
+function frameLine(frame: Frame, level: number, offsets: Radix | undefined): string {
   const owner = frame.module === undefined ? '' : ` [${frame.module}]`;
   const guess = frame.reliable ? '' : ' (guess)';
-  const name = frame.symbol ?? '(unknown)';
+  const name = `${frame.symbol ?? '(unknown)'}${distance(frame.offset, offsets)}`;
   const number = `#${level}`.padStart(3);
   const slot = hex16(frame.stackPointer);
   return `${number} [${slot}] ${name} at ${hex16(frame.address)}${owner}${guess}`;
+}
+
+function distance(offset: number | undefined, shown: Radix | undefined): string {
+  if (shown === undefined || offset === undefined || offset === 0) return '';
+  return `+${shown === 'hexadecimal' ? `0x${offset.toString(16)}` : offset}`;
+}
+
+/** The words of `bt -t`, or, as frames, of `bt -o`; and the registers of user mode. */
+export function* textLines(
+  texts: readonly TextWord[],
+  frames: readonly Frame[],
+  shown: 'frames' | 'words',
+): Generator<string> {
+  const [first] = frames;
+  const isFromStart = texts[0] === undefined || texts[0].address >= (first?.stackPointer ?? 0n);
+  if (shown === 'words' && first !== undefined && isFromStart) {
+    yield `${'START: '.padStart(21)}${first.symbol ?? '(unknown)'} at ${hex16(first.address)}`;
+  }
+  for (const [index, text] of texts.entries()) {
+    const before = texts[index - 1]?.stack;
+    if (before !== undefined && before !== text.stack) yield `--- <${before.name}> ---`;
+    const { address, value, symbol, module } = text;
+    const number = shown === 'frames' ? `#${index}`.padStart(3) : ' ';
+    const owner = module === undefined ? '' : ` [${module}]`;
+    yield `${number} [${hex16(address)}] ${symbol} at ${hex16(value)}${owner}`;
+  }
+  const saved = frames.at(-1)?.registers;
+  if (saved?.userMode === true) yield* registerLines(saved.values);
 }
 
 function place({ symbol, offset, address, module }: Frame): string {
@@ -111,26 +145,31 @@ export function* exceptionFrameLines(
 }
 
 /** Two words to a line, `    ffff810072b47f18: ffff81007e020380 ffff81007e2c2880 `. */
-function* wordLines(words: readonly StackWord[]): Generator<string> {
+function* wordLines(words: readonly StackWord[], nameOf: FrameStyle['nameOf']): Generator<string> {
+  const text = ({ value }: StackWord): string => {
+    const name = value === undefined ? undefined : nameOf?.(value);
+    return (name ?? wordText(value)).padEnd(16);
+  };
   for (let at = 0; at < words.length; at += 2) {
-    const pair = words.slice(at, at + 2).map(({ value }) => `${wordText(value)} `);
+    const pair = words.slice(at, at + 2).map((word) => `${text(word)} `);
     yield `    ${hex16(words[at]!.address)}: ${pair.join('')}`;
   }
 }
 
-function wordText(value: bigint | undefined): string {
+/** A word of a stack, or that the dump lacks it. */
+export function wordText(value: bigint | undefined): string {
   return value === undefined ? '(not in dump)   ' : hex16(value);
 }
 
-/** The whole stack, addresses of functions by name. */
+/** The whole stack, addresses of symbols by name. */
 export function* rawLines(kernel: Kernel, words: readonly StackWord[]): Generator<string> {
+  const nameOf = pointerNames(kernel, 'none');
   const text = ({ value }: StackWord): string => {
-    const at = value === undefined ? undefined : kernel.symbols.at(value);
-    if (at === undefined || !/^[tTwW]$/.test(at.symbol.type)) return wordText(value);
-    return exceptionPlace(at.symbol.name, at.offset).padEnd(16);
+    const name = value === undefined ? undefined : nameOf(value);
+    return (name ?? wordText(value)).padEnd(16);
   };
   for (let at = 0; at < words.length; at += 2) {
-    const pair = words.slice(at, at + 2).map(text);
-    yield `${hex16(words[at]!.address)}:  ${pair.join(' ')}`;
+    const pair = words.slice(at, at + 2).map((word) => `${text(word)} `);
+    yield `${hex16(words[at]!.address)}:  ${pair.join('')}`;
   }
 }

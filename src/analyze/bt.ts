@@ -1,109 +1,133 @@
 /** `bt`: backtraces as crash prints them: the panic task, tasks, every CPU. */
 
 import { DumpError } from '../bytes/errors.ts';
-import { jsonAddress, plural } from '../bytes/text.ts';
-import { type Backtrace, backtrace, type Frame } from '../linux/backtrace.ts';
+import { plural } from '../bytes/text.ts';
+import { type BacktraceTarget, backtrace } from '../linux/backtrace.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { addressOf } from '../linux/objects.ts';
-import { panicTask } from '../linux/panic.ts';
-import type { SavedRegisters } from '../linux/saved-registers.ts';
-import { currentTask } from '../linux/tasks.ts';
-import { exceptionFrames, frameWords, type StackWord, stackWords } from './bt-stack.ts';
+import { checkStacks, searchCpuStacks } from './bt-check.ts';
+import { blockJson, type StackBlock } from './bt-json.ts';
+import { allTextWords, exceptionFrames, frameWords, stackWords, textWords } from './bt-stack.ts';
+import { targetsOf } from './bt-targets.ts';
 import {
   exceptionFrameLines,
   type FrameStyle,
   frameLines,
   rawLines,
   registerLines,
+  textLines,
 } from './bt-text.ts';
-import { type Answer, atMostOne, type Json, type Missing, type Options } from './command.ts';
+import { type Answer, atMostOne, type Missing, type Options, type Run } from './command.ts';
 import { Gaps } from './gaps.ts';
-import {
-  listTasks,
-  selectTasks,
-  type TaskEntry,
-  taskHeader,
-  taskJson,
-  taskReader,
-} from './tasks.ts';
-
-/** One task's part of the answer; what was not asked for is undefined. */
-interface Block {
-  readonly entry: TaskEntry;
-  readonly trace?: Backtrace;
-  readonly words?: ReadonlyMap<Frame, readonly StackWord[]>;
-  readonly raw?: readonly StackWord[];
-  readonly exceptions?: readonly SavedRegisters[];
-}
+import { hexNumber } from './numbers.ts';
+import { pointerNames } from './pointer-names.ts';
+import { radixOf } from './radix.ts';
+import { type TaskEntry, taskHeader } from './tasks.ts';
 
 const noLineTables =
   'a vmcore has no line tables: -l gives symbol+offset; addr2line or faddr2line makes a line of ' +
   'it where the debug symbols of this kernel are at hand';
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
-  atMostOne(options, ['raw', 'exceptions', 'full']);
-  if (options.active === true && words.length > 0) {
-    throw new DumpError('usage', '--active takes no task', { hint: 'bt TASK, or bt -a' });
+export const run: Run = (kernel, words, options, context) => {
+  atMostOne(options, [
+    ...['raw', 'exceptions', 'full', 'symbolic', 'text', 'allText', 'stale'],
+    ...['overflow', 'cpuStacks'],
+  ]);
+  if (options.overflow === true) return checkStacks(kernel, words);
+  if (options.cpuStacks === true) return searchCpuStacks(kernel, words, options);
+  if (options.ip !== undefined && options.sp === undefined) {
+    throw new DumpError('usage', '--ip needs to know where on the stack', {
+      hint: 'bt -I ADDRESS -S STACK-POINTER',
+    });
   }
   const gaps = new Gaps();
-  const targets = targetsOf(kernel, words, options, gaps);
+  const targets = targetsOf(kernel, words, options, context, gaps);
+  const { facts, blocks } = stacksOf(kernel, targets, options, gaps);
+  const style: Omit<FrameStyle, 'words'> = {
+    below: options.line === true ? 'place' : 'nothing',
+    offsets: options.offset === true ? radixOf(options, context) : undefined,
+    nameOf: namesOf(kernel, options),
+  };
+  return {
+    ...facts,
+    text: () => lines(kernel, blocks, style, options.stale === true ? 'frames' : 'words'),
+    notes: options.line === true ? [noLineTables] : [],
+    passesOver: options.reference !== undefined && blocks.length === 0,
+  };
+};
+
+function namesOf(kernel: Kernel, { symbolic }: Options): FrameStyle['nameOf'] {
+  if (symbolic === undefined) return undefined;
+  return pointerNames(kernel, symbolic === 'twice' ? 'address' : 'name');
+}
+
+/** The stacks of tasks, for commands that show them each in its own way. */
+export function stacksOf(
+  kernel: Kernel,
+  targets: readonly TaskEntry[],
+  options: Options,
+  gaps: Gaps,
+): { readonly facts: Omit<Answer, 'text'>; readonly blocks: readonly StackBlock[] } {
+  const isMeant = refersTo(kernel, options);
   const blocks = targets.flatMap((entry) => {
     const block = gaps.attempt(`backtraces (PID ${entry.pid})`, () =>
       blockOf(kernel, entry, options),
     );
-    return block === undefined ? [] : [block];
+    return block === undefined || !isMeant(block) ? [] : [block];
   });
   const frames = blocks.reduce((sum, { trace }) => sum + (trace?.frames.length ?? 0), 0);
   const tasks = plural(blocks.length, 'task');
-  return {
+  const facts: Omit<Answer, 'text'> = {
     json: () => ({ stacks: blocks.map((block) => blockJson(kernel, block)) }),
-    text: () => lines(kernel, blocks, options.line === true ? 'place' : 'nothing'),
     counted: frames > 0 ? `${plural(frames, 'frame')} of ${tasks}` : tasks,
     missing: [...gaps.missing, ...blocks.flatMap(brokenOff)],
     errors: gaps.errors,
-    notes: options.line === true ? [noLineTables] : [],
   };
+  return { facts, blocks };
 }
 
-function targetsOf(
-  kernel: Kernel,
-  words: readonly string[],
-  options: Options,
-  gaps: Gaps,
-): TaskEntry[] {
-  if (words.length > 0) return selectTasks(listTasks(kernel), words);
-  if (options.active !== true) return [panicked(kernel)];
-  const read = taskReader(kernel);
-  return kernel.cpus.flatMap((cpu) => {
-    const entry = gaps.attempt(`backtraces (CPU ${cpu})`, () =>
-      read(addressOf(currentTask(kernel, cpu))),
-    );
-    return entry === undefined ? [] : [entry];
-  });
-}
-
-function panicked(kernel: Kernel): TaskEntry {
-  const context = panicTask(kernel);
-  if (context === undefined) {
-    throw new DumpError('absent', 'nothing in the dump says which task panicked', {
-      hint: 'bt -a shows every CPU, bt PID a task',
-    });
-  }
-  return taskReader(kernel)(addressOf(context.task));
-}
-
-function blockOf(kernel: Kernel, entry: TaskEntry, options: Options): Block {
+function blockOf(kernel: Kernel, entry: TaskEntry, options: Options): StackBlock {
+  // As crash has it, an idle task is named and its stack is not shown.
+  if (options.skip !== undefined && entry.pid === 0) return { entry };
   if (options.raw === true) return { entry, raw: stackWords(kernel, entry.address) };
   if (options.exceptions === true) {
-    return { entry, exceptions: exceptionFrames(kernel, entry.address) };
+    return { entry, exceptions: exceptionFrames(kernel, stackWords(kernel, entry.address)) };
   }
-  const trace = backtrace(kernel, { task: entry.view });
-  return options.full === true
+  const trace = backtrace(kernel, targetOf(entry, options));
+  if (options.allText === true) {
+    return { entry, trace, texts: allTextWords(kernel, entry.address, trace.frames) };
+  }
+  if (options.text === true || options.stale === true) {
+    return { entry, trace, texts: textWords(kernel, trace.frames) };
+  }
+  return options.full === true || options.symbolic !== undefined
     ? { entry, trace, words: frameWords(kernel, trace.frames) }
     : { entry, trace };
 }
 
-function brokenOff({ entry, trace }: Block): Missing[] {
+/** Where the walk begins: as is known of the task, or as somebody says. */
+function targetOf({ view }: TaskEntry, { ip, sp }: Options): BacktraceTarget {
+  if (typeof sp === 'string') {
+    return {
+      task: view,
+      sp: hexNumber(sp),
+      ip: typeof ip === 'string' ? hexNumber(ip) : undefined,
+    };
+  }
+  return { task: view };
+}
+
+/** `-R`: is a function or an address among the frames? */
+function refersTo(kernel: Kernel, { reference }: Options): (block: StackBlock) => boolean {
+  if (typeof reference !== 'string') return () => true;
+  const isName = kernel.symbols.lookup(reference) !== undefined;
+  const address = isName ? undefined : hexNumber(reference);
+  return ({ trace }) =>
+    trace?.frames.some((frame) => {
+      return isName ? frame.symbol === reference : frame.address === address;
+    }) === true;
+}
+
+function brokenOff({ entry, trace }: StackBlock): Missing[] {
   if (trace === undefined || trace.complete) return [];
   const why = trace.problems.join('; ');
   return [{ what: `frames of PID ${entry.pid}`, count: null, why }];
@@ -111,8 +135,9 @@ function brokenOff({ entry, trace }: Block): Missing[] {
 
 function* lines(
   kernel: Kernel,
-  blocks: readonly Block[],
-  below: FrameStyle['below'],
+  blocks: readonly StackBlock[],
+  style: Omit<FrameStyle, 'words'>,
+  texts: 'frames' | 'words',
 ): Generator<string> {
   for (const [index, block] of blocks.entries()) {
     if (index > 0) yield '';
@@ -122,67 +147,7 @@ function* lines(
     if (block.trace === undefined) continue;
     const { frames, userRegisters } = block.trace;
     if (userRegisters !== undefined) yield* registerLines(userRegisters);
-    yield* frameLines(frames, { below, words: block.words });
+    if (block.texts === undefined) yield* frameLines(frames, { ...style, words: block.words });
+    else yield* textLines(block.texts, frames, texts);
   }
-}
-
-function blockJson(kernel: Kernel, { entry, trace, words, raw, exceptions }: Block): Json {
-  const { userRegisters } = trace ?? {};
-  return {
-    ...taskJson(entry),
-    ...(trace === undefined
-      ? {}
-      : {
-          start: trace.start,
-          complete: trace.complete,
-          userRegisters: userRegisters === undefined ? null : registersJson(userRegisters),
-          frames: trace.frames.map((frame) => frameJson(frame, words?.get(frame))),
-        }),
-    ...(raw === undefined ? {} : { raw: raw.map(wordJson) }),
-    ...(exceptions === undefined
-      ? {}
-      : { exceptions: exceptions.map((saved) => savedJson(kernel, saved)) }),
-  };
-}
-
-function frameJson(frame: Frame, words: readonly StackWord[] | undefined): Json {
-  return {
-    index: frame.index,
-    kind: frame.kind,
-    stackPointer: jsonAddress(frame.stackPointer),
-    address: jsonAddress(frame.address),
-    function: frame.symbol ?? null,
-    offset: frame.offset ?? null,
-    module: frame.module ?? null,
-    stack: frame.stack?.name ?? null,
-    guess: !frame.reliable,
-    note: frame.note ?? null,
-    registers: frame.registers === undefined ? null : registersJson(frame.registers.values),
-    ...(words === undefined ? {} : { words: words.map(wordJson) }),
-  };
-}
-
-function savedJson(kernel: Kernel, saved: SavedRegisters): Json {
-  const at = saved.userMode ? undefined : kernel.symbols.at(saved.values.rip ?? 0n);
-  return {
-    address: jsonAddress(saved.address),
-    user: saved.userMode,
-    function: at?.symbol.name ?? null,
-    offset: at?.offset ?? null,
-    registers: registersJson(saved.values),
-  };
-}
-
-function registersJson(values: SavedRegisters['values']): Json {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, jsonAddress(value)]),
-  );
-}
-
-/** A word that the dump lacks is null. */
-function wordJson({ address, value }: StackWord): Json {
-  return {
-    address: jsonAddress(address),
-    value: value === undefined ? null : jsonAddress(value),
-  };
 }

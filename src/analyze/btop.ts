@@ -1,12 +1,11 @@
 /** `btop`: physical addresses to page frame numbers. */
 
 import { jsonAddress } from '../bytes/text.ts';
-import type { Kernel } from '../linux/kernel.ts';
 import { hex } from './columns.ts';
-import type { Answer } from './command.ts';
+import type { Run } from './command.ts';
 import { hexNumber, needWords } from './numbers.ts';
 
-export function run(kernel: Kernel, words: readonly string[]): Answer {
+export const run: Run = (kernel, words) => {
   needWords(words, 'btop', 'a physical address');
   const pageSize = BigInt(kernel.dump.pageSize);
   const pages = words.map((word) => {
@@ -25,4 +24,4 @@ export function run(kernel: Kernel, words: readonly string[]): Answer {
     },
     missing: [],
   };
-}
+};

@@ -4,7 +4,7 @@ import { DumpError } from '../bytes/errors.ts';
 import { jsonAddress } from '../bytes/text.ts';
 import { evaluate, numberOf } from '../linux/expression/evaluate.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { Answer, Options } from './command.ts';
+import type { Run } from './command.ts';
 
 const units: readonly (readonly [name: string, bytes: bigint])[] = [
   ['GB', 1n << 30n],
@@ -15,7 +15,7 @@ const factors: Readonly<Record<string, bigint>> = { k: 1n << 10n, m: 1n << 20n, 
 /** So many bit numbers a line, under each other. */
 const bitsInLine = 22;
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
+export const run: Run = (kernel, words, options) => {
   const text = words.join(' ').trim();
   if (text === '') {
     throw new DumpError('usage', 'eval needs a number or an expression', {
@@ -41,7 +41,7 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
     },
     missing: [],
   };
-}
+};
 
 /**
  * What people write for crash as C: numbers may be hexadecimal without 0x where that is obvious and

@@ -1,11 +1,9 @@
 /** `files`: root, working directory and open files of tasks. */
 
-import { DumpError } from '../bytes/errors.ts';
 import { hex16, jsonAddress, plural, printable } from '../bytes/text.ts';
 import {
   cachedPages,
   dentryOf,
-  dentryPath,
   filePath,
   fileType,
   inodeOf,
@@ -15,10 +13,10 @@ import {
 } from '../linux/files.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { addressOf, follow, type KernelObject } from '../linux/objects.ts';
-import { type Answer, atMostOne, type Json, type Options } from './command.ts';
+import { atMostOne, type Json, type Run } from './command.ts';
 import { contextTasks } from './context.ts';
+import { oneDentry, oneInode } from './files-one.ts';
 import { Gaps } from './gaps.ts';
-import { hexOrAddress } from './numbers.ts';
 import { type TaskEntry, taskHeader, taskJson } from './tasks.ts';
 
 /** What is undefined is not in the dump. */
@@ -41,12 +39,15 @@ interface Block {
 
 type Layout = 'files' | 'cache';
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
-  atMostOne(options, ['dentry', 'cache']);
-  const { dentry } = options;
+export const run: Run = (kernel, words, options, context) => {
+  atMostOne(options, ['dentry', 'inode', 'cache']);
+  atMostOne(options, ['dentry', 'inode', 'reference']);
+  const { dentry, inode, reference } = options;
   if (typeof dentry === 'string') return oneDentry(kernel, dentry, words);
+  if (typeof inode === 'string') return oneInode(kernel, inode, words);
   const gaps = new Gaps();
-  const blocks = contextTasks(kernel, words).map((entry) => blockOf(kernel, entry, gaps));
+  const all = contextTasks(kernel, context, words).map((entry) => blockOf(kernel, entry, gaps));
+  const blocks = typeof reference === 'string' ? referring(all, reference) : all;
   const layout = options.cache === true ? 'cache' : 'files';
   const count = blocks.reduce((sum, { rows }) => sum + rows.length, 0);
   return {
@@ -56,14 +57,16 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
       for (const block of blocks) {
         if (!isFirst) yield '';
         isFirst = false;
-        yield* lines(block, layout);
+        // crash puts a blank behind the directory where something is looked for.
+        yield* lines(block, layout, reference === undefined ? '' : ' ');
       }
     },
     counted: plural(count, 'open file'),
+    passesOver: reference !== undefined && blocks.length === 0,
     missing: gaps.missing,
     errors: gaps.errors,
   };
-}
+};
 
 function blockOf(kernel: Kernel, entry: TaskEntry, gaps: Gaps): Block {
   const roots = gaps.attempt('working directories', () => taskRoots(kernel, entry.view));
@@ -71,6 +74,22 @@ function blockOf(kernel: Kernel, entry: TaskEntry, gaps: Gaps): Block {
   for (const problem of open?.problems ?? []) gaps.add('open files', problem);
   const rows = (open?.files ?? []).map(({ fd, file }) => rowOf(kernel, fd, file, gaps));
   return { entry, roots, rows };
+}
+
+/**
+ * The files that have to do with a descriptor, an address of file, dentry, inode or address_space,
+ * or a part of a path; tasks without any are left out.
+ */
+function referring(blocks: readonly Block[], word: string): readonly Block[] {
+  const digits = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(word)?.[1];
+  const address = digits === undefined ? undefined : BigInt(`0x${digits}`);
+  const isMeant = ({ fd, file, dentry, inode, mapping, path }: Row): boolean => {
+    if (String(fd) === word || path?.includes(word) === true) return true;
+    return address !== undefined && [file, dentry, inode, mapping].includes(address);
+  };
+  return blocks
+    .map((block) => ({ ...block, rows: block.rows.filter(isMeant) }))
+    .filter(({ rows }) => rows.length > 0);
 }
 
 function rowOf(kernel: Kernel, fd: number, file: KernelObject, gaps: Gaps): Row {
@@ -94,10 +113,14 @@ const titles: Readonly<Record<Layout, string>> = {
   cache: ' FD      INODE          I_MAPPING     NRPAGES TYPE PATH',
 };
 
-function* lines({ entry, roots, rows }: Block, layout: Layout): Generator<string> {
+function* lines(
+  { entry, roots, rows }: Block,
+  layout: Layout,
+  behind: '' | ' ',
+): Generator<string> {
   yield taskHeader(entry);
   if (roots !== undefined) {
-    yield `ROOT: ${printable(roots.root)}    CWD: ${printable(roots.cwd)}`;
+    yield `ROOT: ${printable(roots.root)}    CWD: ${printable(roots.cwd)}${behind}`;
   }
   if (rows.length === 0) {
     yield 'No open files';
@@ -136,33 +159,4 @@ function blockJson({ entry, roots, rows }: Block): Json {
 
 function orNull(address: bigint | undefined): string | null {
   return address === undefined ? null : jsonAddress(address);
-}
-
-/** One dentry by its address. Its path is that within its file system: a dentry has no mount. */
-function oneDentry(kernel: Kernel, word: string, words: readonly string[]): Answer {
-  if (words.length > 0) throw new DumpError('usage', '--dentry takes one address and no task');
-  const view = kernel.object('struct dentry', hexOrAddress(kernel, word));
-  const address = addressOf(view);
-  const path = dentryPath(kernel, view);
-  const inode = view.d_inode as KernelObject | null;
-  const superblock = addressOf(follow(view, 'd_sb'));
-  const type = inode === null ? 'N/A' : fileType(inode);
-  return {
-    json: () => ({
-      tasks: [],
-      dentry: {
-        dentry: jsonAddress(address),
-        inode: inode === null ? null : jsonAddress(addressOf(inode)),
-        superblock: jsonAddress(superblock),
-        type: inode === null ? null : type,
-        path,
-      },
-    }),
-    *text() {
-      yield '     DENTRY           INODE           SUPERBLK     TYPE PATH';
-      const places = [address, inode === null ? 0n : addressOf(inode), superblock].map(hex16);
-      yield [...places, type.padEnd(4), printable(path)].join(' ');
-    },
-    missing: [],
-  };
 }

@@ -11,7 +11,7 @@ import {
   targetOf,
   typeOfRef,
 } from '../linux/expression/ctype.ts';
-import { numberOf, type Value } from '../linux/expression/evaluate.ts';
+import { numberOf, type ReadMemory, type Value } from '../linux/expression/evaluate.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { Member, Type } from '../linux/types.ts';
 import type { Missing } from './command.ts';
@@ -49,11 +49,16 @@ const kernelSpace = 1n << 63n;
 export class Inspector {
   readonly #gaps = new Gaps();
   readonly #kernel: Kernel;
+  readonly #memory: ReadMemory;
+  readonly #pointed: ReadMemory;
   #parts = 0;
   #readOnly: bigint[] | undefined;
 
-  constructor(kernel: Kernel) {
+  /** Objects lie in `memory`, and what they point to in `pointed`. */
+  constructor(kernel: Kernel, memory: ReadMemory = kernel.memory, pointed: ReadMemory = memory) {
     this.#kernel = kernel;
+    this.#memory = memory;
+    this.#pointed = pointed;
   }
 
   /** Parts that are not in the dump, and what cuts an answer short. */
@@ -82,7 +87,7 @@ export class Inspector {
     }
     if (integerShape(types, type) !== undefined) {
       const number = this.#gaps.attempt('members', () => {
-        return numberOf(this.#kernel, { type, address, bits });
+        return numberOf({ types, memory: this.#memory }, { type, address, bits });
       });
       return number === undefined ? { kind: 'missing' } : this.#scalar(type, number);
     }
@@ -105,7 +110,7 @@ export class Inspector {
   }
 
   #array(type: CType, length: number, address: bigint, depth: number): Shown {
-    const { types, memory } = this.#kernel;
+    const { types } = this.#kernel;
     const element = targetOf(types, type)!;
     const known = types.resolve(element.base);
     // As gdb, an array without elements is the address where they would begin.
@@ -116,7 +121,7 @@ export class Inspector {
       this.#gaps.add('array elements', new DumpError('unsupported', why));
     }
     if (known.kind === 'int' && known.size === 1 && !known.bool) {
-      const bytes = this.#gaps.attempt('members', () => memory.read(address, shown));
+      const bytes = this.#gaps.attempt('members', () => this.#memory.read(address, shown));
       if (bytes === undefined) return { kind: 'missing' };
       return { kind: 'bytes', bytes: bytes.slice(), isText: known.char };
     }
@@ -168,7 +173,10 @@ export class Inspector {
     // String literals have no symbols: the one before them says nothing.
     const isString = isText && offset !== '' && this.#isReadOnly(number);
     if (place !== undefined && !isString) parts.push(`<${place.symbol.name}${offset}>`);
-    if (isText) parts.push(this.#textAt(number));
+    if (isText) {
+      const none = `<error: Cannot access memory at address 0x${number.toString(16)}>`;
+      parts.push(this.textAt(number) ?? none);
+    }
     return { kind: 'pointer', number, text: parts.join(' ') };
   }
 
@@ -179,7 +187,8 @@ export class Inspector {
     return address >= this.#readOnly[0]! && address < this.#readOnly[1]!;
   }
 
-  #textAt(address: bigint): string {
+  /** The quoted text at an address, its first characters; undefined where it cannot be read. */
+  textAt(address: bigint): string | undefined {
     const read = (): string => {
       const bytes = this.#textBytes(address);
       const end = bytes.indexOf(0);
@@ -187,17 +196,15 @@ export class Inspector {
       return end < 0 ? `${text}...` : text;
     };
     const isKernel = address >= kernelSpace;
-    const text = isKernel ? this.#gaps.attempt('strings', read) : attempt(read);
-    return text ?? `<error: Cannot access memory at address 0x${address.toString(16)}>`;
+    return isKernel ? this.#gaps.attempt('strings', read) : attempt(read);
   }
 
   /** As many bytes as may be text; the page behind the NUL need not be there. */
   #textBytes(address: bigint): Uint8Array {
-    const { memory } = this.#kernel;
     const inPage = 4096 - Number(address & 0xfffn);
-    const head = memory.read(address, Math.min(inPage, shownElements));
+    const head = this.#pointed.read(address, Math.min(inPage, shownElements));
     if (head.includes(0) || head.length === shownElements) return head;
-    return memory.read(address, shownElements);
+    return this.#pointed.read(address, shownElements);
   }
 }
 

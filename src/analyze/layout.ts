@@ -5,8 +5,7 @@ import { hex16 } from '../bytes/text.ts';
 import { BtfKind } from '../linux/btf.ts';
 import { baseName, declaratorOf } from '../linux/declarations.ts';
 import type { Member, TypeRef, TypeTable } from '../linux/types.ts';
-
-export type Radix = 'decimal' | 'hexadecimal';
+import type { Radix } from './command.ts';
 
 /** What stands before each member: nothing, its offset, or its address. */
 export type Prefix =

@@ -1,24 +1,29 @@
-/** `log`: the kernel log as crash prints it. Options -T -t -m have crash's meaning. */
+/** `log`: the kernel log as crash prints it. Its letters have crash's meaning. */
 
 import { DumpError } from '../bytes/errors.ts';
-import { plural } from '../bytes/text.ts';
+import { plural, printable } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { logLine, readLog, timestampPrefix } from '../linux/log.ts';
 import type { LogRecord } from '../linux/log-record.ts';
 import { systemInfo } from '../linux/system.ts';
-import { type Answer, atMostOne, type Json, type Options } from './command.ts';
+import { atMostOne, type Json, type Run } from './command.ts';
+import { auditAnswer, safeAnswer } from './log-rest.ts';
 import { crashDate } from './time.ts';
 
 /** Outside of tasks the caller is a CPU: the top bit of printk_info.caller_id. */
 const callerIsCpu = 0x8000_0000;
 
-export function run(kernel: Kernel, _: readonly string[], options: Options): Answer {
+export const run: Run = (kernel, _, options) => {
   atMostOne(options, ['ctime', 'text']);
+  atMostOne(options, ['audit', 'safe']);
+  if (options.audit === true) return auditAnswer(kernel);
+  if (options.safe === true) return safeAnswer(kernel);
   const log = readLog(kernel);
   // Asked for once: it costs the system's data, which a plain log does not need.
   const boot = options.ctime === true ? bootTime(kernel) : 0;
   const prefix = (record: LogRecord): string => {
-    const level = options.level === true ? `<${record.level.toString(16)}>` : '';
+    const caller = options.caller === true ? callerText(record.callerId) : '';
+    const level = `${caller}${options.level === true ? `<${record.level.toString(16)}>` : ''}`;
     if (options.text === true) return level;
     if (options.ctime !== true) return timestampPrefix(record) + level;
     const seconds = Number(record.timestampNs / 1_000_000_000n);
@@ -27,7 +32,11 @@ export function run(kernel: Kernel, _: readonly string[], options: Options): Ans
   return {
     json: () => ({ records: log.records.map(recordJson), overwritten: log.overwritten }),
     *text() {
-      for (const record of log.records) yield logLine(record, prefix(record));
+      for (const record of log.records) {
+        const before = prefix(record);
+        yield logLine(record, before);
+        if (options.dictionary === true) yield* dictionaryLines(record, ' '.repeat(before.length));
+      }
     },
     counted: plural(log.records.length, 'record'),
     missing: log.missing,
@@ -36,6 +45,12 @@ export function run(kernel: Kernel, _: readonly string[], options: Options): Ans
         ? []
         : [`${plural(log.overwritten, 'older record')} had been overwritten before the dump`],
   };
+};
+
+/** What dev_printk() says of the device that a record is about. */
+function* dictionaryLines({ subsystem, device }: LogRecord, indent: string): Generator<string> {
+  if (subsystem !== undefined) yield `${indent}SUBSYSTEM=${printable(subsystem)}`;
+  if (device !== undefined) yield `${indent}DEVICE=${printable(device)}`;
 }
 
 /** Seconds since 1970 at boot. */
@@ -48,12 +63,21 @@ function bootTime(kernel: Kernel): number {
   });
 }
 
+/** `[    T1] `, `[    C0] `: as the kernel prints it on a console (print_caller()). */
+function callerText(callerId: number | undefined): string {
+  if (callerId === undefined) return '';
+  const isCpu = callerId >= callerIsCpu;
+  const text = isCpu ? `C${callerId - callerIsCpu}` : `T${callerId}`;
+  return `[${text.padStart(6)}] `;
+}
+
 function callerJson(callerId: number | undefined): Json {
   if (callerId === undefined) return null;
   return callerId >= callerIsCpu ? { cpu: callerId - callerIsCpu } : { thread: callerId };
 }
 
-function recordJson(record: LogRecord): Json {
+/** A record as `log` has it. */
+export function recordJson(record: LogRecord): Json {
   return {
     sequence: record.sequence,
     timestampNs: record.timestampNs.toString(),

@@ -3,8 +3,9 @@
 import { DumpError } from '../bytes/errors.ts';
 import { typeOfRef } from '../linux/expression/ctype.ts';
 import type { Member, TypeRef, TypeTable } from '../linux/types.ts';
+import type { Radix } from './command.ts';
 import type { Inspector, Shown } from './inspect.ts';
-import { anonymousDepth, isLastMember, type Radix } from './layout.ts';
+import { anonymousDepth, isLastMember } from './layout.ts';
 import { valueText } from './value-text.ts';
 
 /** A member that somebody asked for. */

@@ -6,10 +6,10 @@ import { declaration, typeText } from '../linux/declarations.ts';
 import { isPointer, kindOf, targetOf } from '../linux/expression/ctype.ts';
 import { evaluate, perCpuValue, type Value, variableType } from '../linux/expression/evaluate.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { Answer, Json, Options } from './command.ts';
+import type { Answer, Json, Radix, Run } from './command.ts';
+import { addressSpaceOf, contextTask } from './context.ts';
 import { takeCpus } from './cpu-list.ts';
 import { Inspector, type Shown } from './inspect.ts';
-import type { Radix } from './layout.ts';
 import { radixOf } from './radix.ts';
 import { valueJson, valueText } from './value-text.ts';
 
@@ -22,19 +22,21 @@ interface Printed {
 /** How many values have been printed of a kernel: gdb numbers them. */
 const histories = new WeakMap<Kernel, number>();
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
-  const radix = radixOf(options);
-  const { text, cpus } = takeCpus(kernel, words.join(' '));
+export const run: Run = (kernel, words, options, context) => {
+  const radix = radixOf(options, context);
+  const { text, cpus } = takeCpus(kernel, context, words.join(' '));
   if (text.trim() === '') {
     throw new DumpError('usage', 'print needs an expression', {
       hint: 'p jiffies, p init_task.comm, p ((struct task_struct *)0xffff888003a4c000)->pid',
     });
   }
   if (cpus === undefined && isPerCpu(kernel, text)) return perCpuAddresses(kernel, text);
-  const inspector = new Inspector(kernel);
+  const memory =
+    options.user === true ? addressSpaceOf(kernel, contextTask(kernel, context)) : kernel.memory;
+  const inspector = new Inspector(kernel, memory);
   const values: readonly { readonly value: Value; readonly cpu: number | undefined }[] =
     cpus === undefined
-      ? [{ value: evaluate(kernel, text), cpu: undefined }]
+      ? [{ value: evaluate(kernel, text, memory), cpu: undefined }]
       : cpus.map((cpu) => ({ value: perCpuValue(kernel, text, cpu), cpu }));
   const printed = values.map(({ value, cpu }) => {
     refuseUntyped(kernel, value, text);
@@ -58,7 +60,7 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
     missing: inspector.missing,
     errors: inspector.errors,
   };
-}
+};
 
 function refuseUntyped(kernel: Kernel, value: Value, text: string): void {
   const { base, stars } = value.type;

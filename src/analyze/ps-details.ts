@@ -1,4 +1,4 @@
-/** What `ps` -p, -c, -t and -a say of each task in place of the table. */
+/** What `ps` -p, -c, -t, -a, -g and -r say of each task in place of the table. */
 
 import { DumpError } from '../bytes/errors.ts';
 import { printable } from '../bytes/text.ts';
@@ -7,21 +7,38 @@ import { addressOf } from '../linux/objects.ts';
 import { type ProcessArguments, processArguments } from '../linux/processes.ts';
 import { systemInfo } from '../linux/system.ts';
 import { parentOf } from '../linux/tasks.ts';
-import type { Json, Options } from './command.ts';
+import type { Options } from './command.ts';
 import type { Gaps } from './gaps.ts';
+import type { Detail } from './ps-detail.ts';
+import { limitLines, limitsJson, limitsOf } from './ps-limits.ts';
+import { lastRuns } from './ps-runs.ts';
 import { type TaskEntry, type Tasks, taskHeader, taskJson } from './tasks.ts';
 import { duration } from './time.ts';
 
-/** One task in both forms; the JSON members join those of the table. */
-export interface Detail {
-  readonly lines: readonly string[];
-  readonly json: { readonly [member: string]: Json };
-}
-
 type ToDetail = (entry: TaskEntry) => Detail;
 
-/** undefined: the table is what was asked for. */
-export function detailOf(
+export interface Details {
+  /** In the order that they are shown in. */
+  readonly entries: readonly TaskEntry[];
+  /** undefined: the table is what was asked for. */
+  readonly detailOf: ToDetail | undefined;
+}
+
+export function detailsOf(
+  kernel: Kernel,
+  tasks: Tasks,
+  entries: readonly TaskEntry[],
+  options: Options,
+  gaps: Gaps,
+): Details {
+  if (options.last === true || options.ago === true) {
+    return lastRuns(kernel, entries, options, gaps);
+  }
+  if (options.threads === true) return withThreads(tasks, entries);
+  return { entries, detailOf: detailOf(kernel, tasks, options, gaps) };
+}
+
+function detailOf(
   kernel: Kernel,
   tasks: Tasks,
   options: Options,
@@ -31,7 +48,44 @@ export function detailOf(
   if (options.children === true) return withChildren(tasks, gaps);
   if (options.times === true) return withTimes(kernel);
   if (options.arguments === true) return withArguments(kernel, gaps);
+  if (options.limits === true) return withLimits(gaps);
   return undefined;
+}
+
+/** Each group once, whichever of its threads was named. */
+function withThreads(tasks: Tasks, wanted: readonly TaskEntry[]): Details {
+  const groups = new Map<number, TaskEntry[]>();
+  for (const entry of tasks.entries) {
+    const group = groups.get(entry.tgid);
+    if (group === undefined) groups.set(entry.tgid, [entry]);
+    else group.push(entry);
+  }
+  // Where the first thread is not in the dump, the group still has its others.
+  const leaderOf = ({ tgid }: TaskEntry): TaskEntry => {
+    const group = groups.get(tgid)!;
+    return group.find(({ pid }) => pid === tgid) ?? group[0]!;
+  };
+  return {
+    entries: [...new Set(wanted.map(leaderOf))],
+    detailOf(leader) {
+      const others = groups.get(leader.tgid)!.filter((entry) => entry !== leader);
+      const lines = others.map((entry) => `  ${taskHeader(entry)}`);
+      return {
+        lines: [taskHeader(leader), ...(lines.length > 0 ? lines : ['  (no threads)']), ''],
+        json: { threads: others.map(taskJson) },
+      };
+    },
+  };
+}
+
+function withLimits(gaps: Gaps): ToDetail {
+  return (entry) => {
+    const limits = gaps.attempt('resource limits', () => limitsOf(entry));
+    if (limits === undefined) {
+      return { lines: [taskHeader(entry), '(not in the dump)', ''], json: { limits: null } };
+    }
+    return { lines: limitLines(entry, limits), json: { limits: limitsJson(limits) } };
+  };
 }
 
 function withParents(tasks: Tasks, gaps: Gaps): ToDetail {

@@ -1,13 +1,16 @@
-/** `ps`: tasks in crash's columns, with crash's options -p -c -t -a -u -k -s. */
+/** `ps`: tasks in crash's columns, with crash's options. */
 
+import { DumpError } from '../bytes/errors.ts';
 import { hex16, jsonAddress, plural, printable } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { type MemoryUse, memoryUse } from '../linux/processes.ts';
 import { presentPages } from '../linux/system.ts';
 import { parentOf } from '../linux/tasks.ts';
-import { type Answer, atMostOne, type Json, type Options } from './command.ts';
+import { centered } from './columns.ts';
+import { type Answer, atMostOne, type Json, type Run } from './command.ts';
 import { Gaps } from './gaps.ts';
-import { detailOf } from './ps-details.ts';
+import { wantedTasks } from './ps-choice.ts';
+import { detailsOf } from './ps-details.ts';
 import { listTasks, selectTasks, type TaskEntry, type Tasks, threadGroups } from './tasks.ts';
 
 /** undefined: not in the dump. */
@@ -21,24 +24,30 @@ interface Row {
 /** What a kernel thread uses. */
 const noMemory: MemoryUse = { virtualBytes: 0, residentBytes: 0 };
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
-  atMostOne(options, ['parents', 'children', 'times', 'arguments']);
+export const run: Run = (kernel, words, options, { task, about }) => {
+  atMostOne(options, [
+    ...['parents', 'children', 'times', 'arguments', 'last', 'ago', 'threads', 'limits'],
+    ...['summary', 'active'],
+  ]);
   atMostOne(options, ['user', 'kernel']);
+  if (options.cpus !== undefined && options.last === undefined && options.ago === undefined) {
+    throw new DumpError('usage', '--cpus goes with --last or --ago', { hint: 'ps -l -C 0,1' });
+  }
   const tasks = listTasks(kernel);
-  const entries = (words.length === 0 ? tasks.entries : selectTasks(tasks, words)).filter(
-    ({ kernelThread }) =>
-      (options.user !== true || !kernelThread) && (options.kernel !== true || kernelThread),
-  );
+  const all = tasks.entries.filter(({ address }) => about === undefined || address === task);
+  const named = words.length === 0 ? all : selectTasks(tasks, words);
   const gaps = new Gaps();
+  const wanted = named.filter(wantedTasks(options));
+  const { entries, detailOf } = detailsOf(kernel, tasks, wanted, options, gaps);
+  if (options.summary === true) return summary(tasks, entries);
   const rows = rowsOf(kernel, tasks, entries, gaps);
-  const toDetail = detailOf(kernel, tasks, options, gaps);
-  const details = toDetail === undefined ? undefined : entries.map(toDetail);
+  const details = detailOf === undefined ? undefined : entries.map(detailOf);
   const column = options.stack === true ? 'KSTACKP' : 'TASK';
   return {
     json: () => ({
       tasks: rows.map((row, index) => ({
         ...rowJson(row),
-        ...(column === 'KSTACKP' ? { stackPointer: jsonAddress(stackPointerOf(row.entry)) } : {}),
+        ...(column === 'KSTACKP' ? stackJson(row.entry) : {}),
         ...details?.[index]?.json,
       })),
     }),
@@ -49,6 +58,21 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
     counted: plural(entries.length, 'task'),
     missing: [...tasks.missing, ...gaps.missing],
     errors: [...tasks.errors, ...gaps.errors],
+  };
+};
+
+/** `-S`: how many tasks are in each state. */
+function summary(tasks: Tasks, entries: readonly TaskEntry[]): Answer {
+  const counts = new Map<string, number>();
+  for (const { state } of entries) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return {
+    json: () => ({ tasks: [], states: Object.fromEntries(counts) }),
+    *text() {
+      for (const [state, count] of counts) yield `  ${state}: ${count}`;
+    },
+    counted: plural(entries.length, 'task'),
+    missing: tasks.missing,
+    errors: tasks.errors,
   };
 }
 
@@ -98,7 +122,7 @@ function* table(rows: readonly Row[], column: 'TASK' | 'KSTACKP'): Generator<str
       String(ppid ?? '?').padStart(7),
       String(entry.cpu).padStart(3),
       '',
-      hex16(column === 'KSTACKP' ? stackPointerOf(entry) : entry.address),
+      column === 'KSTACKP' ? stackText(entry) : hex16(entry.address),
       entry.state.padStart(3),
       (memoryPercent?.toFixed(1) ?? '?').padStart(5),
       size(memory?.virtualBytes),
@@ -110,9 +134,19 @@ function* table(rows: readonly Row[], column: 'TASK' | 'KSTACKP'): Generator<str
   }
 }
 
-/** Where the task was when it last left the CPU. */
-function stackPointerOf({ view }: TaskEntry): bigint {
-  return view.thread.sp;
+/** Where the task was when it left the CPU; of one that runs it says nothing any more. */
+function stackPointerOf({ view, active }: TaskEntry): bigint | undefined {
+  return active ? undefined : view.thread.sp;
+}
+
+function stackText(entry: TaskEntry): string {
+  const pointer = stackPointerOf(entry);
+  return pointer === undefined ? centered('--', 16) : hex16(pointer);
+}
+
+function stackJson(entry: TaskEntry): { readonly stackPointer: Json } {
+  const pointer = stackPointerOf(entry);
+  return { stackPointer: pointer === undefined ? null : jsonAddress(pointer) };
 }
 
 function rowJson({ entry, ppid, memory, memoryPercent }: Row): { readonly [key: string]: Json } {

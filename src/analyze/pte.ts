@@ -1,11 +1,10 @@
 /** `pte`: the contents of page table entries, translated. */
 
-import type { Kernel } from '../linux/kernel.ts';
-import type { Answer } from './command.ts';
+import type { Run } from './command.ts';
 import { hexNumber, needWords } from './numbers.ts';
 import { pageEntryJson, pageEntryLines } from './page-entry-text.ts';
 
-export function run(_: Kernel, words: readonly string[]): Answer {
+export const run: Run = (_, words) => {
   needWords(words, 'pte', 'the contents of an entry');
   const entries = words.map(hexNumber);
   return {
@@ -15,4 +14,4 @@ export function run(_: Kernel, words: readonly string[]): Answer {
     },
     missing: [],
   };
-}
+};

@@ -2,12 +2,11 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { jsonAddress } from '../bytes/text.ts';
-import type { Kernel } from '../linux/kernel.ts';
 import { hex } from './columns.ts';
-import type { Answer } from './command.ts';
+import type { Run } from './command.ts';
 import { hexNumber, needWords } from './numbers.ts';
 
-export function run(kernel: Kernel, words: readonly string[]): Answer {
+export const run: Run = (kernel, words) => {
   needWords(words, 'ptob', 'a page frame number');
   const pages = words.map((word) => {
     const physical = hexNumber(word) * BigInt(kernel.dump.pageSize);
@@ -26,4 +25,4 @@ export function run(kernel: Kernel, words: readonly string[]): Answer {
     },
     missing: [],
   };
-}
+};

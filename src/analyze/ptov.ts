@@ -3,7 +3,7 @@
 import { hex16, jsonAddress } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { hex } from './columns.ts';
-import type { Answer, Json } from './command.ts';
+import type { Json, Run } from './command.ts';
 import { takeCpus } from './cpu-list.ts';
 import { hexNumber, hexOrAddress, needWords } from './numbers.ts';
 import { pageStateAt } from './page-state.ts';
@@ -13,10 +13,10 @@ interface Part {
   readonly lines: readonly string[];
 }
 
-export function run(kernel: Kernel, words: readonly string[]): Answer {
+export const run: Run = (kernel, words, _, context) => {
   needWords(words, 'ptov', 'a physical address or OFFSET:CPUS');
   const parts = words.map((word) => {
-    const { text, cpus } = takeCpus(kernel, word);
+    const { text, cpus } = takeCpus(kernel, context, word);
     return cpus === undefined ? physicalPart(kernel, text) : perCpuPart(kernel, text, cpus);
   });
   return {
@@ -31,7 +31,7 @@ export function run(kernel: Kernel, words: readonly string[]): Answer {
     },
     missing: [],
   };
-}
+};
 
 function physicalPart(kernel: Kernel, word: string): Part {
   const physical = hexNumber(word);

@@ -56,7 +56,13 @@ function wordAt(view: DataView, at: number, { width, base, order, nameOf }: Styl
   return String(number).padStart(columns[width]!);
 }
 
-function integerAt(view: DataView, at: number, width: number, order: Style['order']): bigint {
+/** The unsigned number of `width` bytes at an offset. */
+export function integerAt(
+  view: DataView,
+  at: number,
+  width: number,
+  order: Style['order'],
+): bigint {
   const littleEndian = order === 'memory';
   switch (width) {
     case 1:
@@ -70,8 +76,14 @@ function integerAt(view: DataView, at: number, width: number, order: Style['orde
   }
 }
 
-function characters(bytes: Uint8Array): string {
+/** What is no printable ASCII is a dot. */
+export function characters(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += byte >= 0x20 && byte <= 0x7e ? String.fromCharCode(byte) : '.';
   return text;
+}
+
+/** Two digits a byte, as they lie in memory. */
+export function hexDigits(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

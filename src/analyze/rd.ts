@@ -3,11 +3,20 @@
 import { DumpError } from '../bytes/errors.ts';
 import { jsonAddress, plural } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { type Answer, atMostOne, type Json, type Options } from './command.ts';
+import { hex } from './columns.ts';
+import {
+  type Answer,
+  atMostOne,
+  type Context,
+  type Json,
+  type Options,
+  type Run,
+} from './command.ts';
 import { addressSpaceOf, contextTask } from './context.ts';
+import { fileBytes } from './file-bytes.ts';
 import { hexNumber, hexOrAddress } from './numbers.ts';
 import { pointerNames } from './pointer-names.ts';
-import { type Style, textLines, wordLines } from './rd-text.ts';
+import { hexDigits, type Style, textLines, wordLines } from './rd-text.ts';
 
 /** No more is read at once: of larger areas a file is made with other tools. */
 const maxBytes = 16 * 1024 * 1024;
@@ -18,14 +27,14 @@ const maxText = 64 * 1024;
 
 /** What was asked for, before anything is read. */
 interface Request {
-  readonly kind: 'kernel' | 'user' | 'physical';
+  readonly kind: 'kernel' | 'user' | 'physical' | 'file';
   readonly start: bigint;
   readonly length: number;
   /** Bytes of a word. */
   readonly width: number;
 }
 
-interface Found {
+export interface Found {
   readonly bytes: Uint8Array;
   /** Why there are not more. */
   readonly problem: DumpError | undefined;
@@ -33,32 +42,93 @@ interface Found {
 
 type Read = (address: bigint, length: number) => Uint8Array;
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
+/** What stands in memory, for commands that show it each in its own way. */
+export interface MemoryAnswer {
+  /** What is said of it in any form: all but the text. */
+  readonly facts: Omit<Answer, 'text'>;
+  readonly start: bigint;
+  /** Bytes of a word. */
+  readonly width: number;
+  readonly bytes: Uint8Array;
+}
+
+export const run: Run = (kernel, words, options, context) => {
   atMostOne(options, ['signed', 'unsigned', 'ascii', 'symbols', 'slab']);
-  atMostOne(options, ['physical', 'user']);
+  if (typeof options.save === 'string') return saved(kernel, words, options, context);
+  const { facts, start, width, bytes } = readMemory(kernel, words, options, context);
+  const style = styleOf(kernel, options, width);
+  const isText = options.ascii === true;
+  return {
+    ...facts,
+    text: () => (isText ? textLines(start, bytes) : wordLines(start, bytes, style)),
+  };
+};
+
+/** `-r`: the bytes go to a file; COUNT is one of bytes. */
+function saved(
+  kernel: Kernel,
+  words: readonly string[],
+  options: Options,
+  context: Context,
+): Answer {
+  if (words.filter(isOperand).length < 2 && options.end === undefined) {
+    throw new DumpError('usage', '--save needs to know how many bytes', {
+      hint: 'rd -r FILE ADDRESS COUNT, or -e ADDRESS',
+    });
+  }
+  const file = String(options.save);
+  const { facts, start, bytes } = readMemory(kernel, words, { ...options, width: '8' }, context);
+  return {
+    ...facts,
+    saves: { file, bytes },
+    *text() {
+      yield `${bytes.length} bytes copied from 0x${hex(start)} to ${file}`;
+    },
+  };
+}
+
+/** Reads what the words and options of `rd` mean. Throws where not even the first page is there. */
+export function readMemory(
+  kernel: Kernel,
+  words: readonly string[],
+  options: Options,
+  context: Context,
+): MemoryAnswer {
+  atMostOne(options, ['physical', 'user', 'file']);
+  if (options.machine === true) {
+    throw new DumpError('unsupported', 'no dump of Xen, which has machine addresses, is read', {
+      hint: '-p takes a physical address',
+    });
+  }
   const request = requestOf(kernel, words, options);
   const isText = options.ascii === true;
   const isOpen = isText && words.filter(isOperand).length < 2 && options.end === undefined;
-  const found = readPages(readerOf(kernel, request, options), request);
+  const found = readPages(readerOf(kernel, request, options, context), request);
   const { bytes, problem } = isOpen ? upToEnd(found) : found;
-  const { start, width } = request;
-  const style = styleOf(kernel, options, width);
-  return {
+  const { start, width, length } = request;
+  const facts: Omit<Answer, 'text'> = {
     json: () => ({ ...dataOf(request, bytes), text: isText ? shownText(bytes) : null }),
-    text: () => (isText ? textLines(start, bytes) : wordLines(start, bytes, style)),
     counted: plural(bytes.length, 'byte'),
     missing:
       problem === undefined
         ? []
-        : [{ what: 'bytes', count: request.length - bytes.length, why: problem.message }],
+        : [{ what: 'bytes', count: length - bytes.length, why: problem.message }],
     errors: problem === undefined ? [] : [problem],
   };
+  return { facts, start, width, bytes };
 }
 
 /** Text as far as it is text; what cannot be read behind its end does not matter. */
 function upToEnd(found: Found): Found {
   const stop = found.bytes.findIndex((byte) => printableByte(byte) !== byte);
   return stop < 0 ? found : { bytes: found.bytes.subarray(0, stop), problem: undefined };
+}
+
+function kindOf(address: bigint, options: Options): Request['kind'] {
+  if (options.file === true) return 'file';
+  if (options.physical === true) return 'physical';
+  const isUser = options.user || options.task !== undefined || address < kernelHalf;
+  return isUser ? 'user' : 'kernel';
 }
 
 /** `-8`, `-16`, `-32`, `-64` come as words: an option of the command line has one letter. */
@@ -74,8 +144,7 @@ function requestOf(kernel: Kernel, words: readonly string[], options: Options): 
   const width = options.ascii === true ? 1 : widthOf(words, options);
   const offset = typeof options.offset === 'string' ? hexNumber(options.offset) : 0n;
   const address = hexOrAddress(kernel, place) + offset;
-  const isUser = options.user || options.task !== undefined || address < kernelHalf;
-  const kind = options.physical ? 'physical' : isUser ? 'user' : 'kernel';
+  const kind = kindOf(address, options);
   const { end } = options;
   if (typeof end === 'string') {
     const length = hexOrAddress(kernel, end) - address;
@@ -110,18 +179,24 @@ function checkedLength(length: bigint): number {
   });
 }
 
-function readerOf(kernel: Kernel, { kind }: Request, options: Options): Read {
+function readerOf(kernel: Kernel, { kind }: Request, options: Options, context: Context): Read {
   if (kind === 'physical') return (address, length) => kernel.physical.read(address, length);
-  const { task } = options;
+  if (kind === 'file') {
+    const file = fileBytes(kernel);
+    return (offset, length) => file.read(offset, length);
+  }
   const memory =
     kind === 'kernel'
       ? kernel.memory
-      : addressSpaceOf(kernel, contextTask(kernel, typeof task === 'string' ? task : undefined));
+      : addressSpaceOf(kernel, contextTask(kernel, context, options.task));
   return (address, length) => memory.read(address, length);
 }
 
 /** What is there up to the first page that is not. Throws where that is the first one. */
-function readPages(read: Read, { start, length }: Request): Found {
+export function readPages(
+  read: Read,
+  { start, length }: { readonly start: bigint; readonly length: number },
+): Found {
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
@@ -157,13 +232,12 @@ function styleOf(kernel: Kernel, options: Options, width: number): Style {
 }
 
 function dataOf({ kind, start, width }: Request, bytes: Uint8Array): { [key: string]: Json } {
-  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   return {
     kind,
     address: jsonAddress(start),
     width: width * 8,
     length: bytes.length,
-    bytes: digits,
+    bytes: hexDigits(bytes),
   };
 }
 

@@ -6,9 +6,9 @@ import { typeText } from '../linux/declarations.ts';
 import { type CType, findType, sizeOf, typeOfRef } from '../linux/expression/ctype.ts';
 import { evaluate } from '../linux/expression/evaluate.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { Answer } from './command.ts';
+import type { Run } from './command.ts';
 
-export function run(kernel: Kernel, words: readonly string[]): Answer {
+export const run: Run = (kernel, words) => {
   const text = words.join(' ').trim();
   if (text === '') {
     throw new DumpError('usage', 'sizeof needs a type or an expression', {
@@ -23,7 +23,7 @@ export function run(kernel: Kernel, words: readonly string[]): Answer {
     text: () => [`${name}: ${plural(size, 'byte')}`],
     missing: [],
   };
-}
+};
 
 function typeNamed(kernel: Kernel, text: string): CType {
   const { types } = kernel;

@@ -1,12 +1,21 @@
 /** `sym`: names to addresses and back, from the dump's own kallsyms and modules. */
 
-import { DumpError } from '../bytes/errors.ts';
-import { hex16, jsonAddress, plural } from '../bytes/text.ts';
+import { attempt, DumpError } from '../bytes/errors.ts';
+import { jsonAddress, plural } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
+import type { KernelModule } from '../linux/modules.ts';
 import type { KernelSymbol } from '../linux/symbols.ts';
-import { type Answer, atMostOne, type Json, type Missing, type Options } from './command.ts';
+import { hex } from './columns.ts';
+import {
+  type Answer,
+  atMostOne,
+  type Json,
+  type Missing,
+  type Radix,
+  type Run,
+} from './command.ts';
 
-interface Hit {
+export interface Hit {
   readonly symbol: KernelSymbol;
   readonly offset: number;
 }
@@ -14,30 +23,67 @@ interface Hit {
 /** So many names of which the wanted one is a part are offered in a hint. */
 const alternativesShown = 5;
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
-  atMostOne(options, ['query', 'list', 'module']);
-  const { query, list, module } = options;
+export const run: Run = (kernel, words, options, context) => {
+  atMostOne(options, ['query', 'list', 'module', 'modules']);
+  const { query, list, module, modules, next, previous } = options;
+  const radix = context.radix ?? 'decimal';
+  const lines = (hits: readonly Hit[]) => (): Iterable<string> => hitLines(hits, radix);
   if (typeof query === 'string') {
-    return answer(
-      select(kernel, ({ name }) => name.includes(query)),
-      [],
-    );
+    const hits = select(kernel, ({ name }) => name.includes(query));
+    return symbolAnswer(hits, [], lines(hits));
   }
-  if (typeof module === 'string') return answer(ofModule(kernel, module), []);
-  if (list === true)
-    return answer(
-      select(kernel, () => true),
-      [],
-    );
+  if (modules === true) return modulesAnswer(kernel, kernel.modules.modules);
+  if (typeof module === 'string') return modulesAnswer(kernel, [moduleNamed(kernel, module)]);
+  if (list === true) return everySymbol(kernel, radix);
   if (words.length === 0) {
     throw new DumpError('usage', 'sym needs a symbol, an address or an option', {
       hint: 'sym -q TEXT lists the symbols that contain a text',
     });
   }
-  return lookUp(kernel, words);
+  const { hits, errors } = lookedUp(kernel, words);
+  const shown = hits.flatMap((hit) => [
+    ...(previous === true ? neighbour(kernel, hit.symbol.address - 1n) : []),
+    hit,
+    ...(next === true ? neighbour(kernel, endOf(kernel, hit)) : []),
+  ]);
+  return symbolAnswer(shown, errors, lines(shown));
+};
+
+/** A line is made when somebody reads it: of some hundred thousand most want the first. */
+function everySymbol(kernel: Kernel, radix: Radix): Answer {
+  let count = 0;
+  function* hits(): Generator<Hit> {
+    count = 0;
+    for (const symbol of kernel.symbols.all()) {
+      count++;
+      yield { symbol, offset: 0 };
+    }
+  }
+  return {
+    json: () => ({ symbols: Array.from(hits(), hitJson) }),
+    text: () => hitLines(hits(), radix),
+    get counted() {
+      return plural(count, 'symbol');
+    },
+    missing: [],
+  };
 }
 
-function lookUp(kernel: Kernel, words: readonly string[]): Answer {
+function endOf(kernel: Kernel, { symbol }: Hit): bigint {
+  return symbol.address + BigInt(kernel.symbols.sizeOf(symbol));
+}
+
+/** The symbol that covers an address beside another one. */
+function neighbour(kernel: Kernel, address: bigint): Hit[] {
+  const found = kernel.symbols.at(address);
+  return found === undefined ? [] : [{ symbol: found.symbol, offset: 0 }];
+}
+
+/** The symbols that the words name, or that they are addresses in. Throws where there is none. */
+export function lookedUp(
+  kernel: Kernel,
+  words: readonly string[],
+): { readonly hits: readonly Hit[]; readonly errors: readonly DumpError[] } {
   const hits: Hit[] = [];
   const errors: DumpError[] = [];
   for (const word of words) {
@@ -46,7 +92,7 @@ function lookUp(kernel: Kernel, words: readonly string[]): Answer {
     if (found.length === 0) errors.push(notFound(kernel, word));
   }
   if (hits.length === 0) throw errors[0]!;
-  return answer(hits, errors);
+  return { hits, errors };
 }
 
 /** A name comes before an address, as "add" is both. */
@@ -78,17 +124,43 @@ function select(kernel: Kernel, wanted: (symbol: KernelSymbol) => boolean): Hit[
   return hits;
 }
 
-function ofModule(kernel: Kernel, module: string): Hit[] {
-  const hits = select(kernel, (symbol) => symbol.module === module);
-  if (hits.length === 0) {
-    throw new DumpError('absent', `no module "${module}" with symbols is loaded`, {
-      hint: '`mod` lists the modules',
-    });
-  }
-  return hits;
+function moduleNamed(kernel: Kernel, name: string): KernelModule {
+  const found = kernel.modules.modules.find((module) => module.name === name);
+  if (found !== undefined) return found;
+  throw new DumpError('absent', `no module "${name}" is loaded`, {
+    hint: '`mod` lists the modules',
+    cause: kernel.modules.problem,
+  });
 }
 
-function answer(hits: readonly Hit[], errors: readonly DumpError[]): Answer {
+/** Symbols between the bounds of their modules. */
+function modulesAnswer(kernel: Kernel, wanted: readonly KernelModule[]): Answer {
+  const errors: DumpError[] = [];
+  const sorted = [...wanted].sort((a, b) => (a.base < b.base ? -1 : 1));
+  const parts = sorted.map((module) => {
+    const symbols = attempt(
+      () => module.symbols(),
+      (problem) => errors.push(problem),
+    );
+    return { module, hits: (symbols ?? []).map((symbol) => ({ symbol, offset: 0 })) };
+  });
+  const { problem } = kernel.modules;
+  if (problem !== undefined) errors.push(problem);
+  const hits = parts.flatMap((part) => part.hits);
+  return symbolAnswer(hits, errors, function* () {
+    for (const { module, hits: own } of parts) {
+      yield `${hex(module.base)} MODULE START: ${module.name}`;
+      for (const { symbol } of own) yield `${hex(symbol.address)} (${symbol.type}) ${symbol.name}`;
+      yield `${hex(module.base + BigInt(module.size))} MODULE END: ${module.name}`;
+    }
+  });
+}
+
+export function symbolAnswer(
+  hits: readonly Hit[],
+  errors: readonly DumpError[],
+  text: () => Iterable<string>,
+): Answer {
   const missing: Missing[] = errors.map((error) => ({
     what: 'symbols',
     count: 1,
@@ -96,21 +168,22 @@ function answer(hits: readonly Hit[], errors: readonly DumpError[]): Answer {
   }));
   return {
     json: () => ({ symbols: hits.map(hitJson) }),
-    *text() {
-      for (const hit of hits) yield hitLine(hit);
-    },
+    text,
     counted: plural(hits.length, 'symbol'),
     missing,
     errors,
   };
 }
 
-/** `ffffffff81000000 (T) _stext`, `ffffffffc038b167 (t) deref+0x25 [labcrash]`. */
-function hitLine({ symbol, offset }: Hit): string {
-  const place = offset === 0 ? '' : `+0x${offset.toString(16)}`;
-  const owner = symbol.module === undefined ? '' : ` [${symbol.module}]`;
-  const address = hex16(symbol.address + BigInt(offset)).replace(/^0+(?=.)/, '');
-  return `${address} (${symbol.type}) ${symbol.name}${place}${owner}`;
+/** `ffffffff81000000 (T) _stext`, `ffffffffc038b167 (t) deref+37 [labcrash]`. */
+function* hitLines(hits: Iterable<Hit>, radix: Radix): Generator<string> {
+  for (const { symbol, offset } of hits) {
+    const distance = radix === 'decimal' ? String(offset) : `0x${offset.toString(16)}`;
+    const place = offset === 0 ? '' : `+${distance}`;
+    const owner = symbol.module === undefined ? '' : ` [${symbol.module}]`;
+    const address = hex(symbol.address + BigInt(offset));
+    yield `${address} (${symbol.type}) ${symbol.name}${place}${owner}`;
+  }
 }
 
 function hitJson({ symbol, offset }: Hit): Json {

@@ -1,12 +1,14 @@
 /** `sys`: what crashed, when, and what the panic said, in crash's lines. */
 
+import { DumpError } from '../bytes/errors.ts';
 import { jsonAddress, printable } from '../bytes/text.ts';
 import type { Dump } from '../dump/types.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { panicMessage } from '../linux/panic.ts';
 import { type SystemInfo, systemInfo } from '../linux/system.ts';
-import type { Answer, Json, Options } from './command.ts';
+import { atMostOne, type Json, type Run } from './command.ts';
 import { Gaps } from './gaps.ts';
+import { configuration, firmware, systemCalls, taints } from './sys-parts.ts';
 import { taintLetters } from './taint.ts';
 import { crashDate, duration } from './time.ts';
 
@@ -20,7 +22,18 @@ interface Facts {
   readonly panic: string | undefined;
 }
 
-export function run(kernel: Kernel, _: readonly string[], __: Options, input: string): Answer {
+export const run: Run = (kernel, words, options, { input, radix = 'decimal' }) => {
+  atMostOne(options, ['calls', 'taints', 'firmware']);
+  const [word, ...rest] = words;
+  if (rest.length > 0 || (word !== undefined && word !== 'config' && options.calls !== true)) {
+    throw new DumpError('usage', `sys takes no "${rest[0] ?? word}"`, {
+      hint: 'sys -c NAME, sys -t, sys -i, sys config',
+    });
+  }
+  if (options.calls === true) return systemCalls(kernel, word, radix);
+  if (options.taints === true) return taints(kernel);
+  if (options.firmware === true) return firmware(kernel);
+  if (word === 'config') return configuration(kernel);
   const gaps = new Gaps();
   const info = systemInfo(kernel);
   for (const problem of info.problems) gaps.add('facts', problem);
@@ -38,7 +51,7 @@ export function run(kernel: Kernel, _: readonly string[], __: Options, input: st
     missing: gaps.missing,
     errors: gaps.errors,
   };
-}
+};
 
 /** Undefined where not one could be found: no kernel is without any. */
 function countTasks(kernel: Kernel, gaps: Gaps): number | undefined {

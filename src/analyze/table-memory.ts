@@ -1,12 +1,8 @@
 /** Commands about memory and address spaces: bytes, translations, mappings, open files. */
 
-import type { Command, Operand } from './command.ts';
+import type { Command } from './command.ts';
+import { taskOperand } from './operands.ts';
 import { radixOptions } from './radix.ts';
-
-const task: Operand = {
-  name: 'task',
-  description: 'a PID, a hexadecimal task_struct address or a command name',
-};
 
 const rd: Command = {
   name: 'rd',
@@ -18,7 +14,11 @@ const rd: Command = {
     'An address of the lower half is in user memory of the task that panicked, or of --task.',
     'Reading stops at the first page that the dump does not have, and says which one.',
   ],
-  operands: { name: 'address', description: 'ADDRESS [COUNT]: a symbol or a hexadecimal address' },
+  operands: {
+    name: 'address',
+    description: 'ADDRESS [COUNT]: a symbol or a hexadecimal address',
+    names: ['symbol'],
+  },
   options: [
     { flags: '-w, --width <bits>', description: '8, 16, 32 or 64 bits a word (-8 -16 -32 -64)' },
     { flags: '-d, --signed', description: 'signed decimal' },
@@ -38,6 +38,12 @@ const rd: Command = {
     { flags: '-p, --physical', description: 'the address is a physical one' },
     { flags: '-u, --user', description: 'the address is in user memory' },
     { flags: '-t, --task <task>', description: 'user memory of this task' },
+    { flags: '-f, --file', description: 'the address is an offset in the dump file' },
+    { flags: '-m, --machine', description: 'machine addresses of Xen: refused' },
+    {
+      flags: '-r, --save <file>',
+      description: 'COUNT bytes as they are into a file, which must not be there yet',
+    },
   ],
   examples: [
     ['rd -a linux_banner', 'the text of the banner'],
@@ -57,7 +63,11 @@ const vtop: Command = {
     'An address of the lower half is a user address of the task that panicked, or of the one ' +
       'that -c names. Where the dump does not have the page, the last line says so.',
   ],
-  operands: { name: 'address', description: 'a hexadecimal address or a symbol' },
+  operands: {
+    name: 'address',
+    description: 'a hexadecimal address or a symbol',
+    names: ['symbol'],
+  },
   options: [
     { flags: '-u, --user', description: 'the address is a user address' },
     { flags: '-k, --kernel', description: 'the address is a kernel address' },
@@ -77,7 +87,11 @@ const ptov: Command = {
   description: [
     'CPUs after a colon: all, a list as 0,2-3, or nothing for the one of the panic task.',
   ],
-  operands: { name: 'address', description: 'a physical address, or OFFSET:CPUS' },
+  operands: {
+    name: 'address',
+    description: 'a physical address, or OFFSET:CPUS',
+    names: ['symbol'],
+  },
   options: [],
   examples: [
     ['ptov 1000', 'where the direct map has it'],
@@ -141,16 +155,31 @@ const vm: Command = {
     'Without a task that of the task that panicked. With -p each page: where it is in memory, in ' +
       'swap or in its file, and whether the dump has it.',
   ],
-  operands: task,
+  operands: taskOperand,
   options: [
     { flags: '-p, --pages', description: 'every page of every mapping' },
     { flags: '-m, --mm', description: 'the mm_struct, member by member' },
     { flags: '-v, --vmas', description: 'every vm_area_struct, member by member' },
+    { flags: '-P, --vma <address>', description: 'every page of one mapping, by its struct' },
+    {
+      flags: '-R, --reference <reference>',
+      description: 'only what has to do with this number (hexadecimal) or part of a path',
+    },
+    {
+      flags: '-M, --lost <address>',
+      description: 'with this mm_struct, where an exiting task has given back its own',
+    },
+    {
+      flags: '-f, --flags <value>',
+      description: 'the names of the bits of FLAGS, as this kernel has them',
+    },
     ...radixOptions,
   ],
   examples: [
     ['vm 1', 'the mappings of init'],
     ['vm -p 1', 'with every page'],
+    ['vm -R busybox 1', 'the mappings of one file'],
+    ['vm -f 8000075', 'what these flags mean'],
   ],
   load: () => import('./vm.ts'),
 };
@@ -163,14 +192,20 @@ const files: Command = {
     'Without a task those of the task that panicked. A pipe has no path: its inode number stands ' +
       'there, as in /proc/PID/fd.',
   ],
-  operands: task,
+  operands: taskOperand,
   options: [
     { flags: '-d, --dentry <address>', description: 'what one dentry is, of no task' },
+    { flags: '-p, --inode <address>', description: 'pages of one inode in the page cache' },
     { flags: '-c, --cache', description: 'pages in the page cache, in place of addresses' },
+    {
+      flags: '-R, --reference <reference>',
+      description: 'only files with this descriptor, address, or part of a path',
+    },
   ],
   examples: [
     ['files 1', 'what init has open'],
     ['files -c 1', 'and how much of it is in memory'],
+    ['files -R /dev/console 1', 'the descriptors of one file'],
   ],
   load: () => import('./files.ts'),
 };
@@ -184,12 +219,23 @@ const search: Command = {
       'pages that were left out cannot be searched, which is said.',
     'A symbol as value is searched by its address.',
   ],
-  operands: { name: 'value', description: 'a hexadecimal value or a symbol; with -c a text' },
+  operands: {
+    name: 'value',
+    description: 'a hexadecimal value or a symbol; with -c a text',
+    names: ['symbol'],
+  },
   options: [
     { flags: '-k, --kernel', description: 'kernel memory: what is meant without an option' },
+    {
+      flags: '-K, --linear',
+      description: 'only what of it is mapped as it lies in memory, and the image of the kernel',
+    },
+    { flags: '-V, --mapped', description: 'only the rest of it: vmalloc, modules, struct pages' },
     { flags: '-p, --physical', description: 'physical memory' },
-    { flags: '-u, --user', description: 'user memory of the panic task, or of --task' },
-    { flags: '-t, --task <task>', description: 'user memory of this task' },
+    { flags: '-u, --user', description: 'user memory of the task in question, or of --task' },
+    { flags: '--task <task>', description: 'user memory of this task' },
+    { flags: '-t, --stacks', description: 'kernel stacks of all tasks' },
+    { flags: '-T, --running', description: 'kernel stacks of the tasks that CPUs were running' },
     { flags: '-s, --start <address>', description: 'from here' },
     { flags: '-e, --end <address>', description: 'up to here' },
     { flags: '-l, --length <bytes>', description: 'so many bytes from the start' },
@@ -197,10 +243,15 @@ const search: Command = {
     { flags: '-c, --text', description: 'the values are texts' },
     { flags: '-w, --words', description: 'words of 32 bits' },
     { flags: '-h, --halves', description: 'words of 16 bits' },
+    {
+      flags: '-x, --surroundings <count>',
+      description: 'with so many words before and behind each that is found',
+    },
   ],
   examples: [
     ['search -p -c "Linux version"', 'every copy of the banner'],
     ['search init_task', 'who points to init_task'],
+    ['search -t init_task', 'on whose stack such a pointer is'],
     ['search -s init_task -l 4096 -m fffff init_task', 'what points near it'],
   ],
   load: () => import('./search.ts'),

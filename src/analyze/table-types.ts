@@ -1,13 +1,19 @@
 /** Commands about types and values: what a struct looks like, what a variable is worth. */
 
 import type { Command, Operand, Option } from './command.ts';
+import { taskOperand } from './operands.ts';
 import { radixOptions } from './radix.ts';
 
-const expressionOperand: Operand = { name: 'expression', description: 'a C expression' };
+const expressionOperand: Operand = {
+  name: 'expression',
+  description: 'a C expression',
+  names: ['expression'],
+};
 
 const structOperand: Operand = {
   name: 'words',
   description: 'NAME[.MEMBER,...] and, for its contents, ADDRESS[:CPUS] and a count',
+  names: ['type', 'expression'],
 };
 
 const structOptions: readonly Option[] = [
@@ -23,6 +29,13 @@ const structOptions: readonly Option[] = [
     flags: '-c, --count <number>',
     description: 'so many, one behind the other; negative: up to the address',
   },
+  { flags: '-r, --raw', description: 'the words of it, or of one member, as they lie in memory' },
+  {
+    flags: '-p, --pointers',
+    description: 'with the type of each pointer, and what it leads to',
+  },
+  { flags: '-u, --user', description: 'the address is in user memory of the task in question' },
+  { flags: '-f, --file', description: 'the address is an offset in the dump file' },
   ...radixOptions,
 ];
 
@@ -48,6 +61,8 @@ const struct: Command = {
     ['struct task_struct.comm,pid,se.load init_task', 'three members of the first task'],
     ['struct rq.nr_running,curr runqueues:a', 'of every CPU'],
     ['struct task_struct.comm -l task_struct.tasks init_task.tasks.next', 'by a link of a list'],
+    ['struct nsproxy.uts_ns -p init_nsproxy', 'what a member points to'],
+    ['struct list_head -r modules', 'its words'],
   ],
   load: () => import('./struct.ts'),
 };
@@ -67,12 +82,28 @@ const whatis: Command = {
     'Types, functions and per-CPU variables are known from BTF; of other variables only the ' +
       'well-known have a type.',
   ],
-  operands: { name: 'name', description: 'a type, a variable, a function or an expression' },
-  options: [{ flags: '-o, --offsets', description: 'the offset of each member' }],
+  operands: {
+    name: 'name',
+    description: 'a type, a variable, a function or an expression',
+    names: ['type', 'expression'],
+  },
+  options: [
+    { flags: '-o, --offsets', description: 'the offset of each member' },
+    {
+      flags: '-r, --size <bytes>',
+      description: 'structs and unions of this size: BYTES, or FROM-TO',
+    },
+    {
+      flags: '-m, --member <type>',
+      description: 'structs and unions with a member in whose type this text stands',
+    },
+  ],
   examples: [
     ['whatis zone_type', 'an enum and its values'],
     ['whatis vfs_read', 'what a function takes'],
     ['whatis init_task.mm', 'the type of an expression'],
+    ['whatis -r 192', 'what has 192 bytes'],
+    ['whatis -m mm_struct -r 24-48', 'and may hold a pointer to an mm_struct'],
   ],
   load: () => import('./whatis.ts'),
 };
@@ -89,7 +120,10 @@ const print: Command = {
       'a minus, write --.',
   ],
   operands: expressionOperand,
-  options: radixOptions,
+  options: [
+    ...radixOptions,
+    { flags: '-u, --user', description: 'pointers lead to user memory of the task in question' },
+  ],
   examples: [
     ['print jiffies', 'a variable'],
     ['print init_task.comm', 'a member'],
@@ -118,7 +152,11 @@ const evaluate: Command = {
     'Numbers may be hexadecimal without 0x where that is obvious, and end in k, m or g. A symbol ' +
       'stands for its address. All numbers have 64 bits.',
   ],
-  operands: { name: 'expression', description: 'numbers and symbols with + - & | ^ * % / << >> ~' },
+  operands: {
+    name: 'expression',
+    description: 'numbers and symbols with + - & | ^ * % / << >> ~',
+    names: ['symbol'],
+  },
   options: [
     { flags: '-b, --bits', description: 'which bits are set' },
     { flags: '-l, --long', description: 'taken for the sake of crash: all numbers have 64 bits' },
@@ -136,7 +174,7 @@ const sizeOf: Command = {
   schema: 'sizeof/1',
   summary: 'bytes of a type or an expression',
   description: ["As in lcrash. The tag of a struct may be left out: 'sizeof page'."],
-  operands: { name: 'type', description: 'a type or an expression' },
+  operands: { name: 'type', description: 'a type or an expression', names: ['type', 'expression'] },
   options: [],
   examples: [
     ['sizeof task_struct', 'a struct'],
@@ -150,10 +188,7 @@ const task: Command = {
   schema: 'task/1',
   summary: 'task_struct and thread_info of tasks, whole or by member',
   description: ['Without a task it is the one that panicked.'],
-  operands: {
-    name: 'task',
-    description: 'a PID, a hexadecimal task_struct address or a command name',
-  },
+  operands: taskOperand,
   options: [
     {
       flags: '-R, --members <paths>',
@@ -168,24 +203,6 @@ const task: Command = {
   load: () => import('./task.ts'),
 };
 
-/** lcrash's name for `sym`. */
-const findsym: Command = {
-  name: 'findsym',
-  schema: 'sym/1',
-  summary: 'the same as sym, as lcrash names it',
-  description: ['From kallsyms in the dump itself.'],
-  operands: { name: 'symbol', description: 'a name, or a hexadecimal address' },
-  options: [],
-  examples: [['findsym schedule', 'where is it']],
-  load: () => import('./sym.ts'),
-};
-
-const symbol: Command = {
-  ...findsym,
-  name: 'symbol',
-  examples: [['symbol jiffies', 'where is it']],
-};
-
 export const typeCommands: readonly Command[] = [
-  ...[struct, union, whatis, print, p, evaluate, sizeOf, task, findsym, symbol],
+  ...[struct, union, whatis, print, p, evaluate, sizeOf, task],
 ];

@@ -5,10 +5,10 @@ import { typeOfRef } from '../linux/expression/ctype.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { addressOf } from '../linux/objects.ts';
 import { panicTask } from '../linux/panic.ts';
+import { threadInfoAddress } from '../linux/tasks.ts';
 import type { TypeRef } from '../linux/types.ts';
-import type { Answer, Options } from './command.ts';
+import type { Context, Radix, Run } from './command.ts';
 import { Inspector, type Shown } from './inspect.ts';
-import type { Radix } from './layout.ts';
 import { type AskedValue, askedLines, askFor, readAsked } from './members.ts';
 import { radixOf } from './radix.ts';
 import { listTasks, selectTasks, type TaskEntry, taskHeader, taskJson } from './tasks.ts';
@@ -23,11 +23,11 @@ interface Part {
   readonly members: readonly AskedValue[];
 }
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
-  const radix = radixOf(options);
+export const run: Run = (kernel, words, options, context) => {
+  const radix = radixOf(options, context);
   const paths = typeof options.members === 'string' ? options.members.split(',') : [];
   const tasks = listTasks(kernel);
-  const chosen = words.length > 0 ? words : panicked(kernel);
+  const chosen = words.length > 0 ? words : [inQuestion(kernel, context)];
   const inspector = new Inspector(kernel);
   const found = selectTasks(tasks, chosen).map((entry) => ({
     entry,
@@ -46,12 +46,13 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
     missing: inspector.missing,
     errors: inspector.errors,
   };
-}
+};
 
-/** The task that panicked; where nobody knows it, the first idle one. */
-function panicked(kernel: Kernel): string[] {
-  const task = panicTask(kernel)?.task;
-  return [task === undefined ? '0' : `0x${addressOf(task).toString(16)}`];
+/** What `set` chose or what panicked; where nobody knows it, the first idle task. */
+function inQuestion(kernel: Kernel, context: Context): string {
+  const panic = panicTask(kernel)?.task;
+  const address = context.task ?? (panic === undefined ? undefined : addressOf(panic));
+  return address === undefined ? '0' : `0x${address.toString(16)}`;
 }
 
 function partsOf(
@@ -63,15 +64,12 @@ function partsOf(
   const { types } = kernel;
   const own = types.get('struct task_struct');
   const info = types.get('struct thread_info');
-  // Since v4.9 (15f4eae70d36 "x86: Move thread_info into task_struct"); before, below the stack.
-  const within = types.memberOf(types.resolve(own), 'thread_info');
-  const infoAt = within === undefined ? (view.stack as bigint) : address + BigInt(within.offset);
   const isOfTask = (path: string): boolean =>
     types.memberOf(types.resolve(own), path) !== undefined ||
     types.memberOf(types.resolve(info), path) === undefined;
   const structs: readonly Omit<Part, 'whole' | 'members'>[] = [
     { name: 'task_struct', ref: own, address },
-    { name: 'thread_info', ref: info, address: infoAt },
+    { name: 'thread_info', ref: info, address: threadInfoAddress(view) },
   ];
   return structs.map((part) => {
     const mine = paths.filter((path) => isOfTask(path) === (part.name === 'task_struct'));

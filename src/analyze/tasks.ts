@@ -1,7 +1,7 @@
 /** The tasks that `ps` and `bt` speak of: one entry each, in crash's order, chosen by its words. */
 
 import { DumpError } from '../bytes/errors.ts';
-import { hex16, jsonAddress } from '../bytes/text.ts';
+import { hex16, jsonAddress, printable } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { addressOf, type KernelObject } from '../linux/objects.ts';
 import { currentTask, isKernelThread, taskCpu, taskState } from '../linux/tasks.ts';
@@ -30,8 +30,7 @@ export interface Tasks {
 
 /** Throws where not a single task can be read. */
 export function listTasks(kernel: Kernel): Tasks {
-  const errors: DumpError[] = [];
-  const active = activeTasks(kernel, errors);
+  const { active, errors } = activeTasks(kernel);
   const entries: TaskEntry[] = [];
   const unreadable: DumpError[] = [];
   const list = kernel.tasks();
@@ -72,7 +71,7 @@ export function threadGroups(
 
 /** Gives single tasks by the addresses of their task_structs. Throws where one cannot be read. */
 export function taskReader(kernel: Kernel): (address: bigint) => TaskEntry {
-  const active = activeTasks(kernel, []);
+  const { active } = activeTasks(kernel);
   return (address) => entryOf(kernel.object('struct task_struct', address), active);
 }
 
@@ -91,8 +90,27 @@ function entryOf(view: KernelObject, active: ReadonlySet<bigint>): TaskEntry {
   };
 }
 
-function activeTasks(kernel: Kernel, errors: DumpError[]): Set<bigint> {
+interface ActiveTasks {
+  /** By the addresses of their task_structs. */
+  readonly active: ReadonlySet<bigint>;
+  readonly errors: readonly DumpError[];
+}
+
+/** Asked for again by each task of a `foreach`: a read of each CPU's run queue. */
+const activeOf = new WeakMap<Kernel, ActiveTasks>();
+
+function activeTasks(kernel: Kernel): ActiveTasks {
+  let known = activeOf.get(kernel);
+  if (known === undefined) {
+    known = readActiveTasks(kernel);
+    activeOf.set(kernel, known);
+  }
+  return known;
+}
+
+function readActiveTasks(kernel: Kernel): ActiveTasks {
   const active = new Set<bigint>();
+  const errors: DumpError[] = [];
   for (const cpu of kernel.cpus) {
     try {
       active.add(addressOf(currentTask(kernel, cpu)));
@@ -101,12 +119,13 @@ function activeTasks(kernel: Kernel, errors: DumpError[]): Set<bigint> {
       errors.push(error);
     }
   }
-  return active;
+  return { active, errors };
 }
 
 /**
- * The tasks that the words name, each word a PID, a hexadecimal task_struct address or a command
- * name, in this order of trial. Throws `absent` for a word that names none.
+ * The tasks that the words name, each word a PID, a hexadecimal task_struct address, a command name
+ * or a regular expression for those, in this order of trial. Throws `absent` for a word that names
+ * none.
  */
 export function selectTasks(tasks: Tasks, words: readonly string[]): TaskEntry[] {
   const chosen = new Set<TaskEntry>();
@@ -128,11 +147,24 @@ function named(entries: readonly TaskEntry[], word: string): TaskEntry[] {
   // As in crash, a backslash makes a command name of what looks like a number.
   const name = word.replace(/^\\/, '');
   ways.push((entry) => entry.comm === name);
+  const pattern = patternOf(name);
+  if (pattern !== undefined) ways.push(({ comm }) => pattern.test(comm));
   for (const way of ways) {
     const found = entries.filter(way);
     if (found.length > 0) return found;
   }
   return [];
+}
+
+/** A command name with signs in it that no name has is a regular expression. */
+function patternOf(word: string): RegExp | undefined {
+  if (!/[*+?^$|[\]()]/.test(word)) return undefined;
+  try {
+    return new RegExp(word);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DumpError('usage', `"${word}" is no regular expression: ${why}`);
+  }
 }
 
 function noSuchTask(tasks: Tasks, word: string): DumpError {
@@ -150,8 +182,8 @@ function isPart(comm: string, word: string): boolean {
 
 /** `PID: 169      TASK: ffff88bd02a7c180  CPU: 1    COMMAND: "insmod"`. */
 export function taskHeader({ pid, address, cpu, comm }: TaskEntry): string {
-  const id = String(pid).padEnd(7);
-  return `PID: ${id}  TASK: ${hex16(address)}  CPU: ${String(cpu).padEnd(3)}  COMMAND: "${comm}"`;
+  const [id, on] = [String(pid).padEnd(7), String(cpu).padEnd(3)];
+  return `PID: ${id}  TASK: ${hex16(address)}  CPU: ${on}  COMMAND: "${printable(comm)}"`;
 }
 
 export function taskJson({ pid, address, cpu, comm }: TaskEntry): { readonly [key: string]: Json } {

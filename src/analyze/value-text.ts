@@ -1,12 +1,11 @@
 /** Values in gdb's layout, which is crash's, and the same as JSON. */
 
 import { cstring, jsonAddress } from '../bytes/text.ts';
-import type { Json } from './command.ts';
+import type { Json, Radix } from './command.ts';
 import { quote, quoteCharacter, type Shown, shownElements } from './inspect.ts';
-import type { Radix } from './layout.ts';
 
 /** What crash says where a page is missing it says for all of the object; we for the part. */
-const notThere = '<not in the dump>';
+export const notThere = '<not in the dump>';
 
 /**
  * The text of a value that stands `level` levels deep: its first line goes on behind `name = `, the

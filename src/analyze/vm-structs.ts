@@ -5,7 +5,7 @@ import { typeOfRef } from '../linux/expression/ctype.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { addressOf, type KernelObject, typeOf } from '../linux/objects.ts';
 import { vmasOf } from '../linux/vma.ts';
-import type { Answer, Json, Missing, Options } from './command.ts';
+import type { Answer, Context, Json, Missing, Options } from './command.ts';
 import { contextTasks } from './context.ts';
 import { Gaps } from './gaps.ts';
 import { Inspector, type Shown } from './inspect.ts';
@@ -24,17 +24,19 @@ interface Block {
   readonly structs: readonly Struct[];
 }
 
+interface Request {
+  readonly options: Options;
+  readonly context: Context;
+  readonly which: 'mm' | 'vmas';
+}
+
 /** The mm_struct of each task (`mm`), or its vm_area_structs. */
-export function structsOf(
-  kernel: Kernel,
-  words: readonly string[],
-  options: Options,
-  which: 'mm' | 'vmas',
-): Answer {
-  const radix = radixOf(options);
+export function structsOf(kernel: Kernel, words: readonly string[], request: Request): Answer {
+  const { context, which } = request;
+  const radix = radixOf(request.options, context);
   const gaps = new Gaps();
   const inspector = new Inspector(kernel);
-  const blocks = contextTasks(kernel, words).map((entry): Block => {
+  const blocks = contextTasks(kernel, context, words).map((entry): Block => {
     const structs = viewsOf(kernel, entry, which, gaps).flatMap((view) => {
       return gaps.attempt('structs', () => structOf(kernel, inspector, view)) ?? [];
     });

@@ -2,37 +2,20 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { hex16, jsonAddress, plural } from '../bytes/text.ts';
-import type { PageState } from '../dump/types.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { AddressSpace } from '../linux/memory.ts';
 import { addressOf, type KernelObject, memberAddress } from '../linux/objects.ts';
-import { readPageEntry } from '../linux/page-entry.ts';
-import { type WalkStep, walk } from '../linux/paging.ts';
-import { type MemoryUse, memoryUse } from '../linux/processes.ts';
-import { vmasOf } from '../linux/vma.ts';
+import { type MemoryUse, spaceUse } from '../linux/processes.ts';
+import { mappingFlagNames, vmasOf } from '../linux/vma.ts';
 import { centered, hex } from './columns.ts';
-import { type Answer, atMostOne, type Json, type Options } from './command.ts';
+import { type Answer, atMostOne, type Json, type Options, type Run } from './command.ts';
 import { contextTasks } from './context.ts';
 import { Gaps } from './gaps.ts';
-import { absenceOf, pageStateAt } from './page-state.ts';
+import { hexNumber } from './numbers.ts';
 import { listTasks, type TaskEntry, taskHeader, taskJson, threadGroups } from './tasks.ts';
+import { type Extent, pageJson, pageLines, pagesOf, type UserPage } from './vm-pages.ts';
+import { type Reference, referenceOf, referredTo } from './vm-reference.ts';
 import { structsOf } from './vm-structs.ts';
 import { type VmaRow, vmaJson, vmaLine, vmaRow, vmaTitle } from './vma-text.ts';
-
-/** Of one task; a mapping may be as large as the whole address space. */
-const maxPages = 256 * 1024;
-
-interface UserPage {
-  readonly virtual: bigint;
-  readonly kind: 'memory' | 'swap' | 'file' | 'none';
-  /** Of kind `memory`: its place, and what the dump has of it. */
-  readonly physical?: bigint;
-  readonly state?: PageState;
-  /** Of kind `swap`: the area's number, and pages into it. */
-  readonly swap?: { readonly type: number; readonly offset: bigint };
-  /** Of kind `file`: bytes into the file. */
-  readonly offset?: bigint;
-}
 
 interface Space {
   readonly entry: TaskEntry;
@@ -41,16 +24,37 @@ interface Space {
   readonly use: MemoryUse | undefined;
   readonly rows: readonly VmaRow[];
   readonly pages: ReadonlyMap<VmaRow, readonly UserPage[]> | undefined;
+  /** Of the space itself nothing was asked. */
+  readonly isOneMapping: boolean;
 }
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
-  atMostOne(options, ['pages', 'mm', 'vmas']);
-  if (options.mm === true) return structsOf(kernel, words, options, 'mm');
-  if (options.vmas === true) return structsOf(kernel, words, options, 'vmas');
+/** What of each address space is wanted. */
+interface Wanted {
+  readonly options: Options;
+  /** `-P`: the mapping whose struct lies there. */
+  readonly vma: bigint | undefined;
+  /** `-M`: in place of the mm_struct that the task has. */
+  readonly mm: bigint | undefined;
+  readonly reference: Reference | undefined;
+}
+
+export const run: Run = (kernel, words, options, context) => {
+  atMostOne(options, ['pages', 'mm', 'vmas', 'flags', 'vma', 'reference']);
+  if (options.mm === true) return structsOf(kernel, words, { options, context, which: 'mm' });
+  if (options.vmas === true) return structsOf(kernel, words, { options, context, which: 'vmas' });
+  if (typeof options.flags === 'string') return flagsOf(kernel, options.flags, words);
   const gaps = new Gaps();
   const groups = threadGroups(listTasks(kernel).entries);
-  const spaces = contextTasks(kernel, words).map((entry) => {
-    return spaceOf(kernel, entry, groups.get(entry.tgid) ?? [], options, gaps);
+  const address = (name: string): bigint | undefined =>
+    typeof options[name] === 'string' ? hexNumber(options[name]) : undefined;
+  const wanted: Wanted = {
+    options,
+    vma: address('vma'),
+    mm: address('lost'),
+    reference: typeof options.reference === 'string' ? referenceOf(options.reference) : undefined,
+  };
+  const spaces = contextTasks(kernel, context, words).flatMap((entry) => {
+    return spaceOf(kernel, entry, groups.get(entry.tgid) ?? [], wanted, gaps) ?? [];
   });
   const count = spaces.reduce((sum, { rows }) => sum + rows.length, 0);
   return {
@@ -64,75 +68,91 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
       }
     },
     counted: plural(count, 'mapping'),
+    passesOver: wanted.reference !== undefined && spaces.length === 0,
     missing: gaps.missing,
     errors: gaps.errors,
   };
-}
+};
 
+/** Undefined where a reference is wanted, and there is none. */
 function spaceOf(
   kernel: Kernel,
   entry: TaskEntry,
   threads: readonly KernelObject[],
-  options: Options,
+  wanted: Wanted,
   gaps: Gaps,
-): Space {
-  const mm = entry.view.mm as KernelObject | null;
-  if (mm === null) return { entry, mm: undefined, use: undefined, rows: [], pages: undefined };
+): Space | undefined {
+  const { options, reference, vma } = wanted;
+  const isOneMapping = vma !== undefined;
+  const mm =
+    wanted.mm === undefined
+      ? (entry.view.mm as KernelObject | null)
+      : kernel.object('struct mm_struct', wanted.mm);
+  if (mm === null) {
+    if (reference !== undefined || isOneMapping) return undefined;
+    const nothing = { mm: undefined, use: undefined, rows: [], pages: undefined };
+    return { entry, ...nothing, isOneMapping };
+  }
   const pgd = kernel.memory.u64(memberAddress(mm, 'pgd'));
   const walked = vmasOf(kernel, mm);
   for (const problem of walked.problems) gaps.add('mappings', problem);
-  const rows = walked.vmas.flatMap((vma) => {
-    return gaps.attempt('mappings', () => vmaRow(kernel, vma, gaps)) ?? [];
+  const all = walked.vmas.flatMap((view) => {
+    return gaps.attempt('mappings', () => vmaRow(kernel, view, gaps)) ?? [];
   });
-  const use = gaps.attempt('memory sizes', () => memoryUse(kernel, entry.view, threads));
-  const pages = options.pages === true ? pagesOf(kernel, pgd, rows, gaps) : undefined;
-  return { entry, mm: { address: addressOf(mm), pgd }, use, rows, pages };
+  const place = { address: addressOf(mm), pgd };
+  const referred = reference === undefined ? undefined : referredTo(reference, place, all);
+  if (reference !== undefined && referred === undefined) return undefined;
+  const rows = referred?.rows ?? all.filter(({ address }) => !isOneMapping || address === vma);
+  if (isOneMapping && rows.length === 0) throw noSuchMapping(entry, vma);
+  // A task adds what it still keeps for itself when it gives its mm back.
+  const keepers = wanted.mm === undefined ? threads : [];
+  const use = gaps.attempt('memory sizes', () => spaceUse(kernel, mm, keepers));
+  const isPaged = options.pages === true || isOneMapping;
+  const extents = isPaged
+    ? new Map<VmaRow, Extent>(rows.map((row) => [row, row]))
+    : referred?.pages;
+  const pages = extents === undefined ? undefined : pagesOf(kernel, pgd, extents, gaps);
+  return { entry, mm: place, use, rows, pages, isOneMapping };
 }
 
-function pagesOf(
-  kernel: Kernel,
-  pgd: bigint,
-  rows: readonly VmaRow[],
-  gaps: Gaps,
-): Map<VmaRow, readonly UserPage[]> {
-  const memory = kernel.addressSpace(pgd);
-  const found = new Map<VmaRow, readonly UserPage[]>();
-  let left = maxPages;
-  for (const row of rows) {
-    const pages: UserPage[] = [];
-    for (let virtual = row.start; virtual < row.end && left > 0; virtual += 4096n, left--) {
-      const page = gaps.attempt('page tables', () => userPage(kernel, memory, row, virtual));
-      if (page !== undefined) pages.push(page);
-    }
-    found.set(row, pages);
-  }
-  if (left === 0) {
-    const message = `more than ${maxPages} pages are mapped: the others are not listed`;
-    gaps.add('pages', new DumpError('unsupported', message));
-  }
-  return found;
+function noSuchMapping({ pid }: TaskEntry, vma: bigint): DumpError {
+  return new DumpError('absent', `the task ${pid} has no mapping ${hex16(vma)}`, {
+    hint: `\`vm ${pid}\` lists them`,
+  });
 }
 
-/** Throws where a table that leads there is not in the dump. */
-function userPage(kernel: Kernel, memory: AddressSpace, row: VmaRow, virtual: bigint): UserPage {
-  let last: WalkStep | undefined;
-  try {
-    const { physical } = walk(memory.physical, memory.root, virtual, (step) => {
-      last = step;
-    });
-    return { virtual, kind: 'memory', physical, state: pageStateAt(kernel, physical) };
-  } catch (error) {
-    if (!(error instanceof DumpError) || error.where.pfn !== undefined) throw error;
-    const swap = last?.level === 'PTE' ? readPageEntry(last.entry).swap : undefined;
-    if (swap !== undefined) return { virtual, kind: 'swap', swap };
-    if (row.path === null) return { virtual, kind: 'none' };
-    return { virtual, kind: 'file', offset: row.offset + (virtual - row.start) };
-  }
+/** `75: (READ|EXEC|...)`, in the names that this kernel has for its flags; the rest in bits. */
+function flagsOf(kernel: Kernel, word: string, words: readonly string[]): Answer {
+  if (words.length > 0) throw new DumpError('usage', '--flags takes one value and no task');
+  const value = hexNumber(word);
+  const known = mappingFlagNames(kernel).filter(({ mask }) => (value & mask) !== 0n);
+  const names = known.map(({ name }) => name.toUpperCase());
+  const rest = known.reduce((bits, { mask }) => bits & ~mask, value);
+  if (rest !== 0n) names.push(`0x${hex(rest)}`);
+  return {
+    json: () => ({ tasks: [], flags: { value: jsonAddress(value), names } }),
+    *text() {
+      yield `${hex(value)}: (${names.join('|')})`;
+    },
+    missing: [],
+  };
 }
 
 function* lines(kernel: Kernel, space: Space): Generator<string> {
-  const { entry, mm, use, rows, pages } = space;
+  const { entry, rows, pages, isOneMapping } = space;
   yield taskHeader(entry);
+  if (!isOneMapping) yield* sizeLines(space);
+  const isTable = pages === undefined || pages.size === 0;
+  if (isTable && rows.length > 0) yield vmaTitle;
+  for (const row of rows) {
+    if (!isTable) yield vmaTitle;
+    yield vmaLine(row);
+    const found = pages?.get(row);
+    if (found !== undefined) yield* pageLines(kernel, row, found);
+  }
+}
+
+function* sizeLines({ mm, use }: Space): Generator<string> {
   yield '       MM               PGD          RSS    TOTAL_VM';
   const size = (bytes: number | undefined): string =>
     bytes === undefined ? (mm === undefined ? '0k' : '?') : `${bytes / 1024}k`;
@@ -141,32 +161,6 @@ function* lines(kernel: Kernel, space: Space): Generator<string> {
   );
   const sizes = [centered(size(use?.residentBytes), 6), centered(size(use?.virtualBytes), 8)];
   yield [...where, ...sizes].join('  ');
-  if (pages === undefined && rows.length > 0) yield vmaTitle;
-  const digits = Math.max(8, hex(kernel.dump.endPfn * kernel.dump.pageSize).length);
-  for (const row of rows) {
-    if (pages !== undefined) yield vmaTitle;
-    yield vmaLine(row);
-    if (pages === undefined) continue;
-    yield `${'VIRTUAL'.padEnd(10)}  ${'PHYSICAL'.padEnd(digits)}`;
-    for (const page of pages.get(row) ?? []) yield pageLine(page, row, digits);
-  }
-}
-
-function pageLine(page: UserPage, row: VmaRow, digits: number): string {
-  const virtual = hex(page.virtual).padEnd(10);
-  switch (page.kind) {
-    case 'memory': {
-      const absence = absenceOf(page.state!);
-      const place = hex(page.physical!).padStart(digits);
-      return `${virtual}  ${place}${absence === undefined ? '' : `  (${absence})`}`;
-    }
-    case 'swap':
-      return `${virtual}  SWAP: ${page.swap!.type}  OFFSET: ${page.swap!.offset}`;
-    case 'file':
-      return `${virtual}  FILE: ${row.path ?? '?'}  OFFSET: ${hex(page.offset!)}`;
-    case 'none':
-      return `${virtual}  (not mapped)`;
-  }
 }
 
 function spaceJson({ entry, mm, use, rows, pages }: Space): Json {
@@ -180,16 +174,5 @@ function spaceJson({ entry, mm, use, rows, pages }: Space): Json {
       ...vmaJson(row),
       ...(pages === undefined ? {} : { pages: (pages.get(row) ?? []).map(pageJson) }),
     })),
-  };
-}
-
-function pageJson({ virtual, kind, physical, state, swap, offset }: UserPage): Json {
-  return {
-    virtual: jsonAddress(virtual),
-    kind,
-    physical: physical === undefined ? null : jsonAddress(physical),
-    state: state ?? null,
-    swap: swap === undefined ? null : { type: swap.type, offset: String(swap.offset) },
-    offset: offset === undefined ? null : String(offset),
   };
 }

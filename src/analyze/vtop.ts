@@ -9,11 +9,12 @@ import { type PageFrame, PageFrames } from '../linux/page-frame.ts';
 import { type Translation, type WalkStep, walk } from '../linux/paging.ts';
 import { findVma, vmasOf } from '../linux/vma.ts';
 import { hex } from './columns.ts';
-import { type Answer, atMostOne, type Json, type Options } from './command.ts';
+import { atMostOne, type Context, type Json, type Options, type Run } from './command.ts';
 import { addressSpaceOf, contextTask } from './context.ts';
 import { Gaps } from './gaps.ts';
 import { hexOrAddress, needWords } from './numbers.ts';
 import { pageEntryJson, pageEntryLines } from './page-entry-text.ts';
+import { frameJson, frameLine, frameTitle } from './page-frame-text.ts';
 import { absenceOf, pageStateAt } from './page-state.ts';
 import type { TaskEntry } from './tasks.ts';
 import { type VmaRow, vmaJson, vmaLine, vmaRow, vmaTitle } from './vma-text.ts';
@@ -32,11 +33,11 @@ interface Result {
   readonly vma: VmaRow | undefined;
 }
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
+export const run: Run = (kernel, words, options, context) => {
   atMostOne(options, ['user', 'kernel']);
   needWords(words, 'vtop', 'an address');
   const gaps = new Gaps();
-  const translator = new Translator(kernel, options, gaps);
+  const translator = new Translator(kernel, options, context, gaps);
   const results = words.map((word) => translator.translate(hexOrAddress(kernel, word)));
   return {
     json: () => ({ translations: results.map(resultJson) }),
@@ -45,18 +46,20 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
     missing: gaps.missing,
     errors: gaps.errors,
   };
-}
+};
 
 class Translator {
   readonly #kernel: Kernel;
   readonly #options: Options;
+  readonly #context: Context;
   readonly #gaps: Gaps;
   #frames: PageFrames | undefined;
   #task: TaskEntry | undefined;
 
-  constructor(kernel: Kernel, options: Options, gaps: Gaps) {
+  constructor(kernel: Kernel, options: Options, context: Context, gaps: Gaps) {
     this.#kernel = kernel;
     this.#options = options;
+    this.#context = context;
     this.#gaps = gaps;
   }
 
@@ -81,8 +84,7 @@ class Translator {
 
   /** The task whose page tables count; asked only where they do. */
   get task(): TaskEntry {
-    const { context } = this.#options;
-    this.#task ??= contextTask(this.#kernel, typeof context === 'string' ? context : undefined);
+    this.#task ??= contextTask(this.#kernel, this.#context, this.#options.context);
     return this.#task;
   }
 
@@ -125,7 +127,9 @@ function* lines(kernel: Kernel, results: readonly Result[]): Generator<string> {
     yield* walkLines(kernel, result);
     if (result.vma !== undefined) yield* vmaLines(result.vma, result);
     yield '';
-    if (result.frame !== undefined) yield* frameLines(result.frame, result.mapped!);
+    if (result.frame !== undefined) {
+      yield* [frameTitle, frameLine(result.frame, result.mapped!.physical)];
+    }
     const absence = result.state === undefined ? undefined : absenceOf(result.state);
     if (absence !== undefined) yield `  DUMP: the page is ${absence}`;
   }
@@ -175,20 +179,6 @@ function* stepLines(kernel: Kernel, space: string, step: WalkStep): Generator<st
   yield `PAGE DIRECTORY: ${hex(entry)}`;
 }
 
-function* frameLines(frame: PageFrame, mapped: Translation): Generator<string> {
-  yield '      PAGE       PHYSICAL      MAPPING       INDEX CNT FLAGS';
-  const columns = [
-    hex16(frame.page),
-    hex(mapped.physical & ~0xfffn).padStart(8),
-    hex(frame.mapping).padStart(16),
-    hex(frame.index).padStart(8),
-    String(frame.count).padStart(2),
-    hex(frame.flags),
-  ];
-  const names = frame.names.length === 0 ? '' : ` ${frame.names.join(',')}`;
-  yield `${columns.join(' ')}${names}`;
-}
-
 function resultJson(result: Result): Json {
   const { virtual, space, steps, mapped, state, frame, vma } = result;
   return {
@@ -207,16 +197,5 @@ function resultJson(result: Result): Json {
     entry: mapped === undefined ? null : pageEntryJson(mapped.entry),
     page: frame === undefined ? null : frameJson(frame),
     mapping: vma === undefined ? null : vmaJson(vma),
-  };
-}
-
-function frameJson({ page, mapping, index, count, flags, names }: PageFrame): Json {
-  return {
-    page: jsonAddress(page),
-    mapping: jsonAddress(mapping),
-    index: String(index),
-    count,
-    flags: jsonAddress(flags),
-    names: [...names],
   };
 }

@@ -7,12 +7,17 @@ import { findType, sizeOf } from '../linux/expression/ctype.ts';
 import { evaluate, variableType } from '../linux/expression/evaluate.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { TypeRef } from '../linux/types.ts';
-import type { Answer, Options } from './command.ts';
+import type { Context, Run } from './command.ts';
 import { definitionLines, type Prefix, sizeLine } from './layout.ts';
 import { run as describeStruct } from './struct.ts';
+import { searchTypes } from './type-search.ts';
 
-export function run(kernel: Kernel, words: readonly string[], options: Options): Answer {
+export const run: Run = (kernel, words, options, context) => {
   const text = words.join(' ').trim();
+  if (options.size !== undefined || options.member !== undefined) {
+    if (text === '') return searchTypes(kernel, options);
+    throw new DumpError('usage', '--size and --member search all types, and take no name');
+  }
   if (text === '') {
     throw new DumpError('usage', 'whatis needs a name or an expression', {
       hint: 'whatis list_head, whatis jiffies, whatis init_task.mm',
@@ -20,13 +25,13 @@ export function run(kernel: Kernel, words: readonly string[], options: Options):
   }
   const prefix: Prefix =
     options.offsets === true ? { kind: 'offset', radix: 'decimal' } : { kind: 'none' };
-  const lines = linesOf(kernel, text, prefix);
+  const lines = linesOf(kernel, text, prefix, context);
   return { json: () => ({ name: text, declaration: lines }), text: () => lines, missing: [] };
-}
+};
 
-function linesOf(kernel: Kernel, text: string, prefix: Prefix): string[] {
+function linesOf(kernel: Kernel, text: string, prefix: Prefix, context: Context): string[] {
   const { types } = kernel;
-  const member = memberOfType(kernel, text);
+  const member = memberOfType(kernel, text, context);
   if (member !== undefined) return member;
   const isSymbol = /^\w+$/.test(text) && kernel.symbols.lookup(text) !== undefined;
   const type = isSymbol ? variableType(kernel, text) : undefined;
@@ -49,12 +54,12 @@ function linesOf(kernel: Kernel, text: string, prefix: Prefix): string[] {
 }
 
 /** `task_struct.comm`, with a tag before it or without. */
-function memberOfType(kernel: Kernel, text: string): string[] | undefined {
+function memberOfType(kernel: Kernel, text: string, context: Context): string[] | undefined {
   const match = /^(?:(?:struct|union) +)?((\w+)\.[\w.,[\]]+)$/.exec(text);
   if (match === null) return undefined;
   const isType = taggedType(kernel, match[2]!) !== undefined;
   if (!isType || kernel.symbols.lookup(match[2]!) !== undefined) return undefined;
-  return [...describeStruct(kernel, [match[1]!], {}).text()];
+  return [...describeStruct(kernel, [match[1]!], {}, context).text()];
 }
 
 /** As in crash, a tag may be left out. */

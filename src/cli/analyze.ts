@@ -1,37 +1,30 @@
 /**
- * `tsdump analyze FILE ...`: one command, an overview, or commands from a pipe. It opens the file
- * that was named and no other.
+ * `tsdump analyze FILE ...`: one command, or an overview. It opens the file that was named and no
+ * other.
  */
 
-import type { Command as AnalyzeCommand, Answer } from '../analyze/command.ts';
+import { setTimeout } from 'node:timers/promises';
+import { ofDump, questionOf } from '../analyze/answer.ts';
+import type { Answer, Question } from '../analyze/command.ts';
+import type { Call } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { DumpError } from '../bytes/errors.ts';
-import type { Dump } from '../dump/types.ts';
-import { type Kernel, openKernel } from '../linux/kernel.ts';
+import { printable } from '../bytes/text.ts';
+import { fileSink } from '../host/file-sink.ts';
 import { completenessLines } from '../render/completeness.ts';
 import { answerEnvelope } from '../render/envelope.ts';
 import { exitStatus } from './exit-status.ts';
-import { sayFailure } from './failure.ts';
-import type { AnalyzeRequest, Settings } from './handlers.ts';
-import { openVmcore } from './images.ts';
+import { failureDocument, sayFailure } from './failure.ts';
+import type { Settings } from './handlers.ts';
 import type { Io } from './io.ts';
+import type { Output } from './output.ts';
+import { Session } from './session.ts';
 import { packageVersion } from './version.ts';
 
-/** A command with its words, ready to run. */
-export interface Call {
-  readonly command: AnalyzeCommand;
-  readonly words: readonly string[];
-  readonly options: AnalyzeRequest['options'];
-}
-
-/** An opened dump and how its answers are to look. */
-export interface Session {
-  readonly file: string;
-  readonly dump: Dump;
-  readonly kernel: Kernel;
-  readonly settings: Settings;
-  readonly io: Io;
-}
+/** Characters that are collected before they are written: some hundred lines. */
+const pieceLength = 16 * 1024;
+/** What is found slowly is shown as it is found. */
+const pieceMs = 100;
 
 /**
  * Opens `file` and hands it to `use`; the result is the exit status. What goes wrong is printed in
@@ -44,72 +37,118 @@ export async function withSession(
   io: Io,
   use: (session: Session) => number | Promise<number>,
 ): Promise<number> {
-  let dump: Dump | undefined;
+  const session = new Session(file, settings, io);
   try {
-    dump = await openVmcore(file);
-    return await use({ file, dump, kernel: openKernel(dump), settings, io });
+    await session.open();
+    return await use(session);
   } catch (error) {
-    return sayFailure(blamed(error, dump), { file, schema, settings, io });
+    return sayFailure(session.blame(error), { file, schema, settings, io });
   } finally {
-    dump?.close();
+    session.sayPhases(settings);
+    session.close();
   }
 }
 
-/** Runs one command and prints its answer; the result is the exit status. */
-export async function answerCall(session: Session, call: Call): Promise<number> {
-  const { file, settings, io } = session;
-  const { schema } = call.command;
+/** Runs one command and prints its answer to `output`; the result is the exit status. */
+export async function answerCall(
+  session: Session,
+  call: Call,
+  settings: Settings = session.settings,
+  output: Output = session.io.open('on'),
+): Promise<number> {
+  const { file, io, phases } = session;
+  const { name, schema } = call.command;
   try {
-    const { run } = await call.command.load();
-    const found = withDump(run(session.kernel, call.words, call.options, file), session.dump);
-    if (settings.json) {
-      const origin = { version: packageVersion(), schema, input: file };
-      io.out(`${JSON.stringify(answerEnvelope(origin, found))}\n`);
-    } else {
-      io.out(textOf(found));
+    const question = await phases.awaited('loading of the command', () => questionOf(call));
+    let last: Answer;
+    let isRead: boolean;
+    do {
+      [last, isRead] = await phases.awaited(name, () =>
+        answerOnce(session, question, settings, output),
+      );
+      if (last.again !== undefined) await setTimeout(last.again * 1000);
+    } while (isRead && last.again !== undefined);
+    const status = await output.end();
+    // Of what nobody read to its end nothing is known.
+    if (!isRead) return status;
+    const partial = last.missing.length > 0;
+    // Whoever read it failed: to say that it is complete would be no help.
+    const isWorthSaying = partial || (!settings.json && status === 0);
+    if (!settings.quiet && isWorthSaying) {
+      for (const line of completenessLines(last)) io.err(`${line}\n`);
     }
-    const partial = found.missing.length > 0;
-    if (!settings.quiet && (partial || !settings.json)) {
-      for (const line of completenessLines(found)) io.err(`${line}\n`);
-    }
-    return partial && settings.strict ? exitStatus.absent : exitStatus.done;
-  } catch (error) {
-    return sayFailure(blamed(error, session.dump), { file, schema, settings, io });
+    return Math.max(status, partial && settings.strict ? exitStatus.absent : exitStatus.done);
+  } catch (thrown) {
+    const error = session.blame(thrown);
+    // What the answer was for gets the document that says why there is none.
+    let document = '';
+    if (error instanceof DumpError) document = failureDocument(error, { file, schema, settings });
+    if (document !== '') await output.write(document);
+    await output.end();
+    return sayFailure(error, { file, schema, settings: { ...settings, json: false }, io });
+  } finally {
+    session.sayPhases(settings);
   }
+}
+
+/** The answer, and whether all of it was read. */
+async function answerOnce(
+  session: Session,
+  question: Question,
+  settings: Settings,
+  output: Output,
+): Promise<[Answer, boolean]> {
+  const { kernel, context, file } = session;
+  const found = ofDump(question.ask(kernel, context), kernel);
+  if (found.saves !== undefined) writeFile(found.saves.file, found.saves.bytes);
+  let isRead = true;
+  if (settings.json) {
+    const origin = {
+      version: packageVersion(),
+      schema: found.schema ?? question.command.schema,
+      input: file,
+    };
+    isRead = await output.write(`${JSON.stringify(answerEnvelope(origin, found))}\n`);
+  } else {
+    const lines = found.text()[Symbol.iterator]();
+    for (let piece = take(lines); piece !== '' && isRead; piece = take(lines)) {
+      isRead = await output.write(piece);
+    }
+  }
+  session.context = { ...context, ...found.settles };
+  return [found, isRead];
+}
+
+function writeFile(path: string, bytes: Uint8Array): void {
+  const sink = fileSink(path, { overwrite: false });
+  sink.write(0, bytes);
+  sink.finish();
+}
+
+/** Lines until they are worth writing; empty at the end. */
+function take(lines: Iterator<string>): string {
+  let text = '';
+  const end = Date.now() + pieceMs;
+  while (text.length < pieceLength && (text === '' || Date.now() < end)) {
+    const next = lines.next();
+    if (next.done === true) break;
+    // Names of tasks, text in memory: none of it is to move the cursor. A record of the log may
+    // have several lines.
+    for (const line of next.value.split('\n')) text += `${printable(line)}\n`;
+  }
+  return text;
 }
 
 /** The answer to no question: what crashed, and where. */
+export const overviewCommands: readonly string[] = ['sys', 'bt'];
+
 export async function overview(session: Session): Promise<number> {
   let worst: number = exitStatus.done;
-  for (const name of ['sys', 'bt']) {
+  for (const name of overviewCommands) {
     const command = commands.find((candidate) => candidate.name === name)!;
     if (name !== 'sys' && !session.settings.json) session.io.out('\n');
-    const status = await answerCall(session, { command, words: [], options: {} });
-    worst = Math.max(worst, status);
+    const call = { command, words: [], options: {} };
+    worst = Math.max(worst, await answerCall(session, call));
   }
   return worst;
-}
-
-/** A dump that is not whole makes every answer from it doubtful: said with each. */
-function withDump(answer: Answer, dump: Dump): Answer {
-  if (dump.incomplete === undefined) return answer;
-  const missing = { what: 'part of the dump', count: null, why: dump.incomplete };
-  return { ...answer, missing: [...answer.missing, missing] };
-}
-
-/** What a cut dump lacks was perhaps behind the cut: said, and a page is not called absent. */
-function blamed(error: unknown, dump: Dump | undefined): unknown {
-  const incomplete = dump?.incomplete;
-  if (!(error instanceof DumpError) || error.code !== 'absent') return error;
-  if (incomplete === undefined) return error;
-  const { message, where, cause } = error;
-  const code = where.pfn === undefined ? error.code : 'truncated';
-  const advice = error.hint === undefined ? '' : `${error.hint}; `;
-  return new DumpError(code, message, { where, hint: `${advice}${incomplete}`, cause });
-}
-
-function textOf(answer: Answer): string {
-  let text = '';
-  for (const line of answer.text()) text += `${line}\n`;
-  return text;
 }

@@ -1,6 +1,7 @@
 /** The examples at the end of a command's help, which its manual page has as well. */
 
 import type { Command } from 'commander';
+import { outputOf } from './example-output.ts';
 
 export type Example = readonly [words: string, meaning: string];
 
@@ -12,7 +13,15 @@ export function examplesOf(command: Command): readonly Example[] {
 
 export function addExamples(command: Command, examples: readonly Example[]): Command {
   examplesOfCommands.set(command, examples);
+  return command.addHelpText('after', () => `\nExamples:\n${rowsOf(examples).join('\n')}\n`);
+}
+
+/** Each with what it prints below it, where that is known. */
+function rowsOf(examples: readonly Example[]): string[] {
   const width = Math.max(...examples.map(([words]) => words.length));
-  const rows = examples.map(([words, meaning]) => `  ${words.padEnd(width)}  ${meaning}`);
-  return command.addHelpText('after', `\nExamples:\n${rows.join('\n')}\n`);
+  return examples.flatMap(([words, meaning], at) => {
+    const output = outputOf(words).map((line) => `    ${line}`.trimEnd());
+    const gap = at > 0 && output.length > 0 ? [''] : [];
+    return [...gap, `  ${words.padEnd(width)}  ${meaning}`, ...output];
+  });
 }

@@ -11,6 +11,8 @@ export const exitStatus = {
   corrupt: 4,
   absent: 5,
   io: 6,
+  /** An error in a script of the user's. */
+  script: 7,
   bug: 70,
 } as const;
 
@@ -41,6 +43,7 @@ export const exitStatusTable: readonly (readonly [status: string, meaning: strin
   ['4', 'corrupt or truncated: the dump contradicts itself or ends too early'],
   ['5', 'absent, excluded or mismatch: the dump does not hold what was asked for'],
   ['6', 'io: the operating system refused'],
+  ['7', 'script: the script of --script is wrong; its own stack says where'],
   ['70', 'a bug of tsdump'],
   ['128+n', 'ended by signal n'],
 ];

@@ -52,4 +52,5 @@ export interface Handlers {
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
+  completion(shell: string): void | Promise<void>;
 }

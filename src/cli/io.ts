@@ -3,12 +3,13 @@
  * program writes to either.
  */
 
-import { spawnSync } from 'node:child_process';
 import { exitStatus } from './exit-status.ts';
+import { type Output, pagedOutput, pagerCommand, standardOutput } from './output.ts';
 
 export interface Io {
-  /** A whole answer at once: on a terminal a long one goes through $PAGER. */
   out(text: string): void;
+  /** For one answer; where paging is on, a terminal shows a long one through $PAGER. */
+  open(paging: 'on' | 'off'): Output;
   err(text: string): void;
   /** May standard output carry colour. */
   readonly colour: boolean;
@@ -28,8 +29,12 @@ export function processIo(settings: IoSettings): Io {
   const mayColour = settings.color && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
   return {
     out(text) {
-      if (stdout.isTTY && page(text, stdout.rows)) return;
       stdout.write(text);
+    },
+    open(paging) {
+      const pager = pagerCommand(env);
+      if (paging === 'off' || !stdout.isTTY || pager === undefined) return standardOutput();
+      return pagedOutput(pager, stdout);
     },
     err(text) {
       stderr.write(text);
@@ -38,19 +43,6 @@ export function processIo(settings: IoSettings): Io {
     width: stdout.isTTY ? stdout.columns : undefined,
     progress: stderr.isTTY === true && !settings.quiet,
   };
-}
-
-/** Shows a text that is longer than the terminal in $PAGER; false where that is not to be. */
-function page(text: string, rows: number): boolean {
-  const pager = process.env['PAGER'] ?? '';
-  if (pager === '' || text.split('\n').length <= rows) return false;
-  const { error, status } = spawnSync(pager, {
-    shell: true,
-    input: text,
-    stdio: ['pipe', 'inherit', 'inherit'],
-  });
-  // 127: the shell found no such program.
-  return error === undefined && status !== 127;
 }
 
 /**

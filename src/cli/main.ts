@@ -4,13 +4,12 @@
  */
 
 import { CommanderError } from 'commander';
-import { DumpError, reasonOf } from '../bytes/errors.ts';
-import { errorLines } from '../render/errors.ts';
-import { exitStatus, exitStatusOf } from './exit-status.ts';
-import { sayFailure } from './failure.ts';
+import { DumpError } from '../bytes/errors.ts';
+import { exitStatus } from './exit-status.ts';
+import { sayError, sayFailure } from './failure.ts';
 import type { AnalyzeRequest, CaptureFlags, ScenarioRequest, Settings } from './handlers.ts';
 import { endOnFailingOutput, type Io, processIo } from './io.ts';
-import { createProgram, takeFile } from './program.ts';
+import { commandTree, createProgram, type TakenLine, takeFile } from './program.ts';
 import { packageVersion } from './version.ts';
 
 const welcome = `tsdump captures and analyses Linux kernel crash dumps.
@@ -30,7 +29,11 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function run(argv: readonly string[]): Promise<number> {
   const plain = processIo({ quiet: false, color: true });
-  const { words, file } = takeFile(argv);
+  if (argv[0] === 'completion' && argv[1] === 'query') {
+    const { answerQuery } = await import('./completion/command.ts');
+    return answerQuery(commandTree(packageVersion()), argv.slice(2), plain);
+  }
+  const line = takeFile(argv);
   let status: number = exitStatus.done;
   const program = createProgram({
     version: packageVersion(),
@@ -38,7 +41,7 @@ async function run(argv: readonly string[]): Promise<number> {
     err: (text) => plain.err(text),
     welcome: () => plain.out(welcome),
     analyze: async (request, settings) => {
-      status = await analyze(file, request, settings, processIo(settings));
+      status = await analyze(line, request, settings, processIo(settings));
     },
     capture: async (flags, command, settings) => {
       status = await capture(flags, command, settings, processIo(settings));
@@ -46,9 +49,13 @@ async function run(argv: readonly string[]): Promise<number> {
     scenario: async (request, settings) => {
       status = await scenario(request, settings, processIo(settings));
     },
+    completion: async (shell) => {
+      const { printCompletion } = await import('./completion/command.ts');
+      status = printCompletion(shell, plain);
+    },
   });
   try {
-    await program.parseAsync(words, { from: 'user' });
+    await program.parseAsync(line.words, { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -58,19 +65,8 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-function sayError(error: unknown, detail: 'line' | 'stack', io: Io): number {
-  if (error instanceof DumpError) {
-    io.err(`${errorLines(error).join('\n')}\n`);
-  } else {
-    const reason = reasonOf(error).split('\n')[0];
-    io.err(`tsdump: internal error: ${reason} (--verbose shows where)\n`);
-  }
-  if (detail === 'stack' && error instanceof Error) io.err(`${error.stack}\n`);
-  return exitStatusOf(error);
-}
-
 async function analyze(
-  file: string | undefined,
+  { file, scriptWords }: TakenLine,
   request: AnalyzeRequest,
   settings: Settings,
   io: Io,
@@ -81,16 +77,33 @@ async function analyze(
       hint: 'tsdump analyze FILE [command]',
     });
   }
-  const { answerCall, overview, withSession } = await import('./analyze.ts');
+  const { answerCall, withSession } = await import('./analyze.ts');
   const { command } = request;
   if (command !== undefined) {
     return withSession(file, command.schema, settings, io, (session) =>
       answerCall(session, { ...request, command }),
     );
   }
-  const { answerPipe, commandsComeFromPipe } = await import('./pipe.ts');
-  const answer = commandsComeFromPipe() ? answerPipe : overview;
-  return withSession(file, 'sys/1', settings, io, answer);
+  const { script, emitTypes, force } = request.options;
+  // What these print is no document, and neither are their errors.
+  const plain = { ...settings, json: false };
+  if (typeof script === 'string') {
+    const { runScript } = await import('./script.ts');
+    const asked = { file: script, words: scriptWords, json: settings.json };
+    return withSession(file, 'script', plain, io, (session) => runScript(session, asked));
+  }
+  if (emitTypes !== undefined) {
+    const { emitTypes: emit } = await import('./emit-types.ts');
+    const output = typeof emitTypes === 'string' ? emitTypes : undefined;
+    const overwrite = force === true ? 'overwrite' : 'keep';
+    return withSession(file, 'types', plain, io, (session) =>
+      emit(session, { file: output, overwrite }),
+    );
+  }
+  const { answerAsked } = await import('./shell/lines.ts');
+  return withSession(file, 'sys/1', settings, io, (session) =>
+    answerAsked(session, request.options),
+  );
 }
 
 async function capture(

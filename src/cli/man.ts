@@ -4,7 +4,8 @@
  */
 
 import type { Command } from 'commander';
-import { examplesOf } from './examples.ts';
+import { outputOf } from './example-output.ts';
+import { type Example, examplesOf } from './examples.ts';
 import { exitStatusTable } from './exit-status.ts';
 
 /** File name (`tsdump-analyze-ps.1`) to contents, of `program` and every command below it. */
@@ -52,10 +53,19 @@ function page(command: Command, names: readonly string[], version: string): stri
     'GLOBAL OPTIONS',
     help.visibleGlobalOptions(command).map((option) => [option.flags, option.description]),
   );
-  section('EXAMPLES', examplesOf(command));
+  const examples = examplesOf(command);
+  if (examples.length > 0) lines.push('.SH EXAMPLES', ...examples.flatMap(exampleLines));
   if (names.length === 1) section('EXIT STATUS', exitStatusTable);
   section('SEE ALSO', [['crash(8), makedumpfile(8), kexec(8)', 'the tools of the field']]);
   return `${lines.join('\n')}\n`;
+}
+
+/** With what it prints, in lines as they are. */
+function exampleLines([words, meaning]: Example): string[] {
+  const lines = ['.TP', `.B ${roff(words)}`, roff(meaning)];
+  const output = outputOf(words);
+  if (output.length > 0) lines.push('.IP', '.nf', ...output.map(roff), '.fi');
+  return lines;
 }
 
 function paragraphs(text: string): string[] {

@@ -4,6 +4,7 @@
  */
 
 import { Command, type OptionValues } from 'commander';
+import { nodeOf } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { addCapture, addScenario } from './capture-commands.ts';
 import { addExamples } from './examples.ts';
@@ -11,22 +12,25 @@ import type { Handlers, Settings } from './handlers.ts';
 import { unknownCommand } from './unknown-command.ts';
 
 export function createProgram(handlers: Handlers): Command {
-  const program = new Command('tsdump')
+  const program: Command = new Command('tsdump')
     .description(
       'Captures and analyses Linux kernel crash dumps. A dump is opened with nothing but itself: ' +
         'no debug symbols, no kernel file.',
     )
     .option('--json', 'one JSON document per command on standard output')
     .option('--quiet', 'no notes on standard error, errors only')
-    .option('--verbose', 'say more, with stacks of internal errors')
+    .option('--verbose', 'say more: where the time goes, stacks of internal errors')
     .option('--no-color', 'no colours (also: NO_COLOR in the environment)')
     .option('--strict', 'a partial answer ends with exit status 5')
     .version(handlers.version, '--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .exitOverride()
+    .enablePositionalOptions()
     .configureHelp({
       showGlobalOptions: true,
+      // Those of `analyze` itself (-c, -i) are none of its commands'.
+      visibleGlobalOptions: (command) => (command === program ? [] : [...program.options]),
       commandUsage: (command) => usageOf(command),
     })
     .configureOutput({
@@ -38,6 +42,7 @@ export function createProgram(handlers: Handlers): Command {
   addAnalyze(program, handlers, settings);
   addCapture(program, handlers, settings);
   addScenario(program, handlers, settings);
+  addCompletion(program, handlers);
   // What `help` does not know it would answer with everything: it is refused like a command.
   program.addHelpText('beforeAll', ({ error, command }) => {
     return error ? unknownCommand(command, command.args[1]!) : '';
@@ -49,8 +54,13 @@ export function createProgram(handlers: Handlers): Command {
   });
 }
 
-function sentence(summary: string): string {
-  return `${summary[0]!.toUpperCase()}${summary.slice(1)}.`;
+/** The tree alone, for those who read it: manuals, completion. */
+export function commandTree(version: string): Command {
+  const nothing = (): void => {};
+  return createProgram({
+    ...{ version, out: nothing, err: nothing, welcome: nothing },
+    ...{ analyze: nothing, capture: nothing, scenario: nothing, completion: nothing },
+  });
 }
 
 function settingsOf(values: OptionValues): Settings {
@@ -78,37 +88,49 @@ function addAnalyze(program: Command, handlers: Handlers, settings: () => Settin
     .summary('ask a crash dump: sys, log, ps, bt, struct, p, rd, vtop, vm, files ...')
     .description(
       'Answers questions about the crash dump FILE in the columns of crash, or as JSON. It opens ' +
-        'FILE and nothing else. Without a command it prints an overview; commands may also come ' +
-        'from a pipe, one a line.',
+        'FILE and nothing else. Without a command it prints an overview and, at a terminal, asks ' +
+        'for commands: Tab completes, | and > lead to the shell, ! runs a command of it, Ctrl-C ' +
+        'stops what runs, `exit` leaves. Commands may also come from a pipe, one a line.',
     )
     .usage('[command] [options]')
+    .option('-c, --commands <commands>', 'run these, with ; between them')
+    .option('-i, --input <file>', 'run the commands of a file first')
+    .enablePositionalOptions()
+    .option('--script <file>', 'run a script (.ts, .js, .mjs) on the dump; behind -- its words')
+    .option('--emit-types [file]', "the kernel's C types as TypeScript (.d.ts), for scripts")
+    .option('--force', 'with --emit-types: replace the file')
     .helpCommand('help [command]', 'what a command does and takes')
     .action(async () => {
       if (analyze.args.length > 0) unknownCommand(analyze, analyze.args[0]!);
-      await handlers.analyze({ command: undefined, words: [], options: {} }, settings());
+      const options = analyze.opts();
+      refuseTogether(
+        analyze,
+        ['script', 'emitTypes', 'commands'],
+        ['script', 'emitTypes', 'input'],
+      );
+      await handlers.analyze({ command: undefined, words: [], options }, settings());
     });
   addExamples(analyze, [
     ['tsdump analyze vmcore', 'what crashed, and where'],
     ['tsdump analyze vmcore log -T', 'the kernel log with dates'],
     ['tsdump analyze vmcore bt -a --json', 'every CPU, for a program'],
+    ['tsdump analyze vmcore -c "sys; ps -u | head"', 'several commands'],
     ['echo "ps -u" | tsdump analyze vmcore', 'commands from a pipe'],
+    ['tsdump analyze vmcore --script stuck.ts -- UN', 'a script of yours, and words for it'],
+    ['tsdump analyze vmcore --emit-types vmcore.d.ts', 'the types that it then knows'],
   ]);
   for (const command of commands) {
-    const node = analyze
-      .command(command.name)
-      .summary(command.summary)
-      .description(`${sentence(command.summary)}\n\n${command.description.join('\n\n')}`);
-    const { operands } = command;
-    if (operands !== undefined) node.argument(`[${operands.name}...]`, operands.description);
-    for (const { flags, description, given } of command.options) {
-      if (given === undefined) node.option(flags, description);
-      else node.option(flags, description, (_, before) => (before === undefined ? true : 'twice'));
-    }
+    const node = nodeOf(command).copyInheritedSettings(analyze);
+    analyze.addCommand(node);
     const shown = command.examples.map(
       ([words, meaning]) => [`tsdump analyze vmcore ${words}`, meaning] as const,
     );
     addExamples(node, shown);
     node.action(async () => {
+      const [other] = analyze.options.filter((option) => analyze.opts()[option.attributeName()]);
+      if (other !== undefined) {
+        analyze.error(`error: ${command.name} and ${other.long} do not go together`);
+      }
       const request = { command, words: node.args, options: node.opts() };
       await handlers.analyze(request, settings());
     });
@@ -116,17 +138,77 @@ function addAnalyze(program: Command, handlers: Handlers, settings: () => Settin
   analyze.allowExcessArguments();
 }
 
+function addCompletion(program: Command, handlers: Handlers): void {
+  const node = program
+    .command('completion')
+    .summary('completion of commands, options and their values in bash, zsh or fish')
+    .description(
+      'Prints a script for the shell, which asks tsdump for what fits whenever Tab is pressed. ' +
+        'It opens no dump and evaluates nothing that stands on the line.',
+    )
+    .argument('<shell>', 'bash, zsh or fish')
+    .action((shell: string) => handlers.completion(shell));
+  addExamples(node, [
+    ['source <(tsdump completion bash)', 'in ~/.bashrc'],
+    ['source <(tsdump completion zsh)', 'in ~/.zshrc, behind compinit'],
+    ['tsdump completion fish | source', 'in ~/.config/fish/config.fish'],
+  ]);
+}
+
+/** The options of `tsdump` itself. */
+const globals: ReadonlySet<string> = new Set([
+  ...['--json', '--quiet', '--verbose', '--no-color', '--strict', '--version'],
+]);
+
 /**
- * The words of a command line with the FILE of `analyze` taken out, so that what is left is a
- * plain tree of commands.
+ * They hold anywhere on a line: put to its front, they leave every other name to the commands,
+ * whose -c is not the -c of `analyze`.
  */
-export function takeFile(argv: readonly string[]): { words: string[]; file: string | undefined } {
+export function globalsFirst(words: readonly string[]): string[] {
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
+  const isGlobal = (word: string, at: number): boolean => at < end && globals.has(word);
+  return [...words.filter(isGlobal), ...words.filter((word, at) => !isGlobal(word, at))];
+}
+
+/** Options of `analyze` itself, behind which no FILE stands. */
+const takesValue = /^(--script|--commands|--input|-[ci])$/;
+
+/** Of each list one at most. */
+function refuseTogether(node: Command, ...lists: readonly (readonly string[])[]): void {
+  for (const names of lists) {
+    const given = node.options.filter((option) => {
+      return names.includes(option.attributeName()) && node.opts()[option.attributeName()];
+    });
+    if (given.length > 1) {
+      node.error(`error: ${given.map(({ long }) => long).join(' and ')} do not go together`);
+    }
+  }
+}
+
+/** What `takeFile` makes of a command line. */
+export interface TakenLine {
+  readonly words: readonly string[];
+  readonly file: string | undefined;
+  /** For a script: what stands behind --. */
+  readonly scriptWords: readonly string[];
+}
+
+/**
+ * The words of a command line with the FILE of `analyze`, and what is meant for a script, taken
+ * out, so that what is left is a plain tree of commands.
+ */
+export function takeFile(argv: readonly string[]): TakenLine {
   const isOption = (word: string): boolean => word.startsWith('-') && word !== '-';
-  const words = [...argv];
+  const words = globalsFirst(argv);
   const command = words.findIndex((word) => !isOption(word));
-  if (words[command] !== 'analyze') return { words, file: undefined };
-  const at = words.findIndex((word, index) => index > command && !isOption(word));
-  if (at < 0) return { words, file: undefined };
+  if (words[command] !== 'analyze') return { words, file: undefined, scriptWords: [] };
+  const end = words.indexOf('--');
+  const isScript = words.slice(command, end).some((word) => /^--script(?:=|$)/.test(word));
+  const [, ...scriptWords] = isScript && end > 0 ? words.splice(end) : [];
+  const at = words.findIndex((word, index) => {
+    return index > command && !isOption(word) && !takesValue.test(words[index - 1]!);
+  });
+  if (at < 0) return { words, file: undefined, scriptWords };
   const [file] = words.splice(at, 1);
-  return { words, file };
+  return { words, file, scriptWords };
 }

@@ -13,7 +13,7 @@ import type { Dump, Page, PageRun, PageState } from './types.ts';
 const defaultCachePages = 4096;
 
 /** The file, or the files of a split dump. */
-type Owner = Pick<Source, 'name' | 'close'>;
+type Owner = Source | Pick<Source, 'name' | 'close'>;
 
 export class DumpFile implements Dump {
   readonly name: string;
@@ -30,6 +30,10 @@ export class DumpFile implements Dump {
     this.#facts = opened.facts;
     this.#pages = opened.pages;
     this.#generation = Math.ceil(cachePages / 2);
+  }
+
+  get file(): Source | undefined {
+    return 'read' in this.#source ? this.#source : undefined;
   }
 
   get pageSize(): number {

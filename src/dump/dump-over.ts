@@ -19,6 +19,7 @@ export class DumpOver implements Dump {
   readonly vmcoreinfo: Dump['vmcoreinfo'];
   readonly panic: Dump['panic'];
   readonly level: Dump['level'];
+  readonly file: Dump['file'];
   readonly #of: Dump;
 
   constructor(of: Dump) {
@@ -35,6 +36,7 @@ export class DumpOver implements Dump {
     this.vmcoreinfo = of.vmcoreinfo;
     this.panic = of.panic;
     this.level = of.level;
+    this.file = of.file;
     this.#of = of;
   }
 

@@ -4,6 +4,7 @@
  */
 
 import type { DumpError } from '../bytes/errors.ts';
+import type { Source } from '../bytes/source.ts';
 
 /**
  * `stored`: the bytes are here. `zero`: the page is known to be all zeros. `excluded`: a filter
@@ -116,5 +117,7 @@ export interface Dump extends MemoryImage {
   readonly level: number | undefined;
   /** Why the dump is not whole (flag, cut file); undefined for a whole one. */
   readonly incomplete: string | undefined;
+  /** The file as it lies on the disk; undefined where memory comes from none. */
+  readonly file?: Source | undefined;
   close(): void;
 }

@@ -17,7 +17,7 @@ import { guess, unwindOrGuess } from './guess.ts';
 import { addressOf, hasMember, type KernelObject } from './objects.ts';
 import { OrcLookup } from './orc.ts';
 import type { SavedRegisters } from './saved-registers.ts';
-import { type Stack, StackTable } from './stacks.ts';
+import { isOn, type Stack, StackTable } from './stacks.ts';
 import { Unwinder, type UnwindStart, type Unwound, type UnwoundFrame } from './unwind.ts';
 
 /** What was met at a frame: an ordinary call, or code that entry from elsewhere runs through. */
@@ -59,7 +59,11 @@ export interface Backtrace {
   readonly problems: readonly string[];
 }
 
-export type BacktraceTarget = { readonly task: KernelObject } | { readonly cpu: number };
+export type BacktraceTarget =
+  | { readonly task: KernelObject }
+  | { readonly cpu: number }
+  /** From a stack pointer that somebody knows better; without `ip` the frames are guesses. */
+  | { readonly task: KernelObject; readonly sp: bigint; readonly ip: bigint | undefined };
 
 export interface BacktraceOptions {
   /** Frames after these are left out, and that is said. */
@@ -123,6 +127,7 @@ export function backtrace(
     tools = new Tools(kernel);
     toolsOf.set(kernel, tools);
   }
+  const given = 'sp' in target ? target : undefined;
   const context = contextOf(tools, target);
   const task = 'task' in target ? target.task : context?.task;
   const own = task === undefined ? undefined : tools.stacks.ofTask(addressOf(task));
@@ -131,19 +136,23 @@ export function backtrace(
   const unwinder = new Unwinder(kernel, tools.orc, stacks);
   const walk: Walk = { kernel, tools, unwinder, stacks, own };
   const { unwound, start, userRegisters } =
-    context === undefined ? sleeping(walk, task!) : running(walk, context);
+    given !== undefined
+      ? from(walk, given)
+      : context === undefined
+        ? sleeping(walk, task!)
+        : running(walk, context);
   const problems = unwound.problem === undefined ? [] : [unwound.problem];
   const frames = unwound.frames.slice(0, maxFrames);
   if (frames.length < unwound.frames.length) {
     problems.push(`only the innermost ${maxFrames} of ${unwound.frames.length} frames are shown`);
   }
-  if (context === undefined && onCpu(task!)) {
+  if (context === undefined && given === undefined && onCpu(task!)) {
     problems.push('the task was on a CPU, but no CPU says so: its saved stack pointer is old');
   }
   return {
     task,
     cpu: context?.cpu,
-    frames: frames.map((frame, index) => describe(kernel, frame, index)),
+    frames: frames.map((frame, index) => describeFrame(kernel, frame, index)),
     userRegisters,
     start,
     complete: problems.length === 0 && frames.every(({ reliable }) => reliable),
@@ -175,6 +184,23 @@ function contextOf(tools: Tools, target: BacktraceTarget): CpuContext | undefine
 /** task->on_cpu: 1 while the task runs, also while it is being switched out. */
 function onCpu(task: KernelObject): boolean {
   return hasMember(task, 'on_cpu') && task.on_cpu !== 0;
+}
+
+function from(
+  { unwinder, stacks }: Walk,
+  { sp, ip }: { readonly sp: bigint; readonly ip: bigint | undefined },
+): Result {
+  const start = 'as it was asked for';
+  const stack = stacks.find((candidate) => isOn(candidate, sp));
+  if (stack === undefined) {
+    const problem = `${hex16(sp)} is on no stack of this task`;
+    return { unwound: { frames: [], end: 'failed', problem }, start };
+  }
+  if (ip !== undefined) {
+    return { unwound: unwindOrGuess(unwinder, { ip, sp, signal: true }), start };
+  }
+  const unwound = guess(unwinder, stack, sp);
+  return { unwound: { ...unwound, problem: unwound.problem ?? 'the frames are guesses' }, start };
 }
 
 /** struct inactive_task_frame: rbp and the return address are its last two words. */
@@ -315,7 +341,8 @@ function passesThrough(kernel: KernelCore, unwound: Unwound, registers: Register
   });
 }
 
-function describe(kernel: KernelCore, frame: UnwoundFrame, index: number): Frame {
+/** An unwound frame by the name of its function. */
+export function describeFrame(kernel: KernelCore, frame: UnwoundFrame, index: number): Frame {
   // A return address may lie behind the function's last instruction, a call that never returns.
   const lookup = frame.origin === 'call' ? frame.ip - 1n : frame.ip;
   const found = kernel.symbols.at(lookup);

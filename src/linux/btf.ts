@@ -4,12 +4,18 @@
  * Source: Documentation/bpf/btf.rst; include/uapi/linux/btf.h.
  *
  * A blob is indexed on opening (where each type starts); names and members are decoded on demand.
+ * Where some of its pages are lost, the other types keep their numbers.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { DumpError, within } from '../bytes/errors.ts';
 import { struct, u8, u16, u32 } from '../bytes/struct.ts';
 import { cstring } from '../bytes/text.ts';
+import { indexTypes } from './btf-index.ts';
+import { BtfKind } from './btf-kind.ts';
 import { NameIndex } from './name-index.ts';
+import { type Hole, touchesHole } from './sparse.ts';
+
+export { BtfKind };
 
 export const BtfHeader = struct(
   'btf_header',
@@ -28,30 +34,6 @@ export const BtfHeader = struct(
 
 export const btfMagic = 0xeb9f;
 
-/** include/uapi/linux/btf.h, enum BTF_KIND_*. */
-export const BtfKind = {
-  void: 0,
-  int: 1,
-  pointer: 2,
-  array: 3,
-  struct: 4,
-  union: 5,
-  enum: 6,
-  forward: 7,
-  typedef: 8,
-  volatile: 9,
-  const: 10,
-  restrict: 11,
-  function: 12,
-  functionPrototype: 13,
-  variable: 14,
-  dataSection: 15,
-  float: 16,
-  declarationTag: 17,
-  typeTag: 18,
-  enum64: 19,
-} as const;
-
 const namedKinds: ReadonlySet<number> = new Set([
   BtfKind.int,
   BtfKind.struct,
@@ -69,6 +51,26 @@ export interface BtfMember {
   readonly bitSize: number;
 }
 
+/** What the dump does not have of a blob. */
+export interface AbsentBytes {
+  readonly holes: readonly Hole[];
+  /** Why the first is one. */
+  readonly problem: DumpError | undefined;
+  /** Bytes from the start of a page of memory to the blob. */
+  readonly phase: number;
+}
+
+const nothingAbsent: AbsentBytes = { holes: [], problem: undefined, phase: 0 };
+
+export interface LostTypes {
+  /** Undefined where nobody can know how many. */
+  readonly types: number | undefined;
+  readonly problem: DumpError;
+}
+
+/** What stands for the name of a type or a member that the dump does not have. */
+const lostName = '(lost)';
+
 /** One blob. Ids below `firstId` and strings below `firstString` belong to `base`. */
 export class Btf {
   readonly name: string;
@@ -77,16 +79,24 @@ export class Btf {
   readonly #firstString: number;
   readonly #view: DataView;
   readonly #strings: Uint8Array;
-  /** Byte offset of type `firstId + index` in the blob. */
+  /** Of the strings. */
+  readonly #holes: readonly Hole[];
+  /** Byte offset of type `firstId + index` in the blob; 0 for one that is lost. */
   readonly #offsets: Uint32Array;
-  readonly #count: number;
+  /** The last types are lost: nobody knows how many there were. */
+  readonly isOpen: boolean;
+  /** What the dump does not have of it; undefined where that is nothing. */
+  readonly lost: LostTypes | undefined;
   #byName: { readonly index: NameIndex; readonly ids: Uint32Array } | undefined;
 
-  constructor(name: string, bytes: Uint8Array, base?: Btf) {
+  /** `absent`: what of the bytes is not there. Throws `corrupt`. */
+  constructor(name: string, bytes: Uint8Array, base?: Btf, absent: AbsentBytes = nothingAbsent) {
     this.name = name;
     this.base = base;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (bytes.length < BtfHeader.size) throw this.#corrupt('no room for a header');
+    const { holes, problem, phase } = absent;
+    if (problem !== undefined && touchesHole(holes, 0, BtfHeader.size)) throw problem;
     const header = BtfHeader.read(bytes);
     if (header.magic !== btfMagic || header.version !== 1) {
       throw this.#corrupt(`magic 0x${header.magic.toString(16)}, version ${header.version}`);
@@ -97,16 +107,42 @@ export class Btf {
       throw this.#corrupt('a section ends behind the blob');
     }
     this.#strings = bytes.subarray(strings, strings + header.str_len);
+    if (base?.isOpen === true) throw this.#corrupt('its numbers go on where others are lost');
     this.firstId = base === undefined ? 1 : base.endId;
     this.#firstString = base === undefined ? 0 : base.#firstString + base.#strings.length;
-    const index = this.#index(types, types + header.type_len);
-    this.#offsets = index.offsets;
-    this.#count = index.count;
+    this.#holes = holes
+      .filter((hole) => hole.end > strings && hole.start < strings + header.str_len)
+      .map(({ start, end }) => ({ start: start - strings, end: end - strings }));
+    const { offsets, lost, isOpen } = within(`BTF of ${name}`, {}, () =>
+      indexTypes({
+        ...{ view: this.#view, start: types, end: types + header.type_len },
+        ...{ stringsLength: this.#firstString + this.#strings.length, firstId: this.firstId },
+        ...{ holes, phase },
+      }),
+    );
+    this.#offsets = offsets;
+    this.isOpen = isOpen;
+    const isWhole = lost === 0 && !isOpen && this.#holes.length === 0;
+    const why = problem ?? this.#corrupt('some of its types make no sense');
+    // Of names that are lost nobody knows whose they are.
+    const count = isOpen || this.#holes.length > 0 ? undefined : lost;
+    this.lost = isWhole ? undefined : { types: count, problem: why };
   }
 
   /** One past the highest type id. */
   get endId(): number {
-    return this.firstId + this.#count;
+    return this.firstId + this.#offsets.length;
+  }
+
+  /** Ids of its types, but for those that are lost. */
+  *#ids(): Generator<number> {
+    for (const [index, at] of this.#offsets.entries()) if (at > 0) yield this.firstId + index;
+  }
+
+  /** False for a type that is lost with its page. */
+  isThere(id: number): boolean {
+    if (id < this.firstId) return this.base === undefined || this.base.isThere(id);
+    return (this.#offsets[id - this.firstId] ?? 0) !== 0;
   }
 
   kind(id: number): number {
@@ -188,7 +224,7 @@ export class Btf {
 
   /** The function or (per-CPU) variable of that name in this blob. They are not indexed. */
   declared(name: string): number | undefined {
-    for (let id = this.firstId; id < this.endId; id++) {
+    for (const id of this.#ids()) {
       const kind = this.kind(id);
       if (kind !== BtfKind.function && kind !== BtfKind.variable) continue;
       if (this.typeName(id) === name) return id;
@@ -198,10 +234,22 @@ export class Btf {
 
   /** Ids of every enum of this blob, with a name or without. */
   *enums(): Generator<number> {
-    for (let id = this.firstId; id < this.endId; id++) {
+    for (const id of this.#ids()) {
       const kind = this.kind(id);
       if (kind === BtfKind.enum || kind === BtfKind.enum64) yield id;
     }
+  }
+
+  /** Ids of everything that `named` knows by a name, and has one. */
+  *all(): Generator<number> {
+    for (const id of this.#ids()) {
+      if (namedKinds.has(this.kind(id)) && this.typeName(id) !== '') yield id;
+    }
+  }
+
+  /** Names that `named` knows; one may come more than once. */
+  *names(): Generator<string> {
+    for (const id of this.all()) yield this.typeName(id);
   }
 
   /**
@@ -215,13 +263,14 @@ export class Btf {
   }
 
   #nameIndex(): { index: NameIndex; ids: Uint32Array } {
-    const ids = new Uint32Array(this.#count);
-    const starts = new Uint32Array(this.#count);
+    const ids = new Uint32Array(this.#offsets.length);
+    const starts = new Uint32Array(this.#offsets.length);
     let named = 0;
-    for (let id = this.firstId; id < this.endId; id++) {
+    for (const id of this.#ids()) {
       if (!namedKinds.has(this.kind(id))) continue;
       const start = this.#view.getUint32(this.#at(id), true);
-      if (start === 0) continue;
+      // Half a name is another's.
+      if (start === 0 || this.#isCut(start)) continue;
       ids[named] = id;
       starts[named++] = start;
     }
@@ -239,22 +288,6 @@ export class Btf {
     return all;
   }
 
-  #index(start: number, end: number): { offsets: Uint32Array; count: number } {
-    // No type is shorter than its three words.
-    const offsets = new Uint32Array(Math.floor((end - start) / 12) + 1);
-    let count = 0;
-    let at = start;
-    while (at + 12 <= end) {
-      const info = this.#view.getUint32(at + 4, true);
-      const words = extraWords((info >>> 24) & 0x1f, info & 0xffff);
-      if (words < 0) throw this.#corrupt(`type ${this.firstId + count} is of an unknown kind`);
-      offsets[count++] = at;
-      at += 12 + words * 4;
-    }
-    if (at !== end) throw this.#corrupt('the last type ends behind the type section');
-    return { offsets, count };
-  }
-
   #string(offset: number): string {
     if (offset < this.#firstString) {
       if (this.base === undefined) throw this.#corrupt(`string at ${offset}`);
@@ -262,8 +295,20 @@ export class Btf {
     }
     const at = offset - this.#firstString;
     if (at >= this.#strings.length) throw this.#corrupt(`string at ${offset} is outside`);
+    if (this.#isCut(offset)) return lostName;
     const end = this.#strings.indexOf(0, at);
     return cstring(this.#strings.subarray(at, end < 0 ? undefined : end));
+  }
+
+  /** Is any of the string lost? */
+  #isCut(offset: number): boolean {
+    if (offset < this.#firstString) {
+      return this.base === undefined ? false : this.base.#isCut(offset);
+    }
+    if (this.#holes.length === 0) return false;
+    const at = offset - this.#firstString;
+    const end = this.#strings.indexOf(0, at);
+    return touchesHole(this.#holes, at, (end < 0 ? this.#strings.length : end) + 1);
   }
 
   #info(id: number): number {
@@ -281,8 +326,10 @@ export class Btf {
   #at(id: number): number {
     const index = id - this.firstId;
     if (index < 0) return -1;
-    if (index >= this.#count) throw this.#corrupt(`no type has id ${id}`);
-    return this.#offsets[index]!;
+    const at = this.#offsets[index];
+    if (at === undefined && !this.isOpen) throw this.#corrupt(`no type has id ${id}`);
+    if (at === undefined || at === 0) throw this.#gone(id);
+    return at;
   }
 
   #lower(id: number): Btf {
@@ -290,39 +337,12 @@ export class Btf {
     return this.base;
   }
 
+  #gone(id: number): DumpError {
+    const { code, message } = this.lost!.problem;
+    return new DumpError(code, `type ${id} of ${this.name} is lost: ${message}`);
+  }
+
   #corrupt(what: string): DumpError {
     return new DumpError('corrupt', `BTF of ${this.name}: ${what}`);
-  }
-}
-
-/** Words that follow the first three of a type; -1 for a kind that nobody knows. */
-function extraWords(kind: number, length: number): number {
-  switch (kind) {
-    case BtfKind.int:
-    case BtfKind.variable:
-    case BtfKind.declarationTag:
-      return 1;
-    case BtfKind.array:
-      return 3;
-    case BtfKind.struct:
-    case BtfKind.union:
-    case BtfKind.dataSection:
-    case BtfKind.enum64:
-      return length * 3;
-    case BtfKind.enum:
-    case BtfKind.functionPrototype:
-      return length * 2;
-    case BtfKind.pointer:
-    case BtfKind.forward:
-    case BtfKind.typedef:
-    case BtfKind.volatile:
-    case BtfKind.const:
-    case BtfKind.restrict:
-    case BtfKind.function:
-    case BtfKind.float:
-    case BtfKind.typeTag:
-      return 0;
-    default:
-      return -1;
   }
 }

@@ -10,6 +10,7 @@ import { cstring } from '../bytes/text.ts';
 import type { Dump } from '../dump/types.ts';
 import type { Btf } from './btf.ts';
 import { kernelMap, linkAddress } from './kernel-image.ts';
+import type { KernelTypes, KernelVariables, ObjectOf, VariableOf } from './kernel-types.ts';
 import { AddressSpace } from './memory.ts';
 import { listModules, type ModuleList, moduleBtf } from './modules.ts';
 import { type KernelObject, type MemberValue, readValue, viewObject } from './objects.ts';
@@ -18,6 +19,7 @@ import { PhysicalMemory } from './physical.ts';
 import { type Recovered, recover } from './recover.ts';
 import { type KernelSymbol, SymbolTable } from './symbols.ts';
 import { KernelTables } from './tables.ts';
+import { type Timed, untimed } from './timed.ts';
 import { TypeTable } from './types.ts';
 import { variableTypes } from './variables.ts';
 import { utsnameOffsets, Vmcoreinfo } from './vmcoreinfo.ts';
@@ -45,6 +47,7 @@ export class KernelCore {
   readonly vmcoreinfoOrigin: 'note' | 'memory' | 'rebuilt';
   /** The kernel's own address space. */
   readonly memory: AddressSpace;
+  readonly #timed: Timed;
   #symbols: SymbolTable | undefined;
   #types: TypeTable | undefined;
   #modules: ModuleList | undefined;
@@ -54,16 +57,18 @@ export class KernelCore {
   #cpus: readonly number[] | undefined;
 
   /** `known`: tables that somebody has made sure to be in this memory too. */
-  constructor(dump: Dump, known?: KernelTables) {
+  constructor(dump: Dump, known?: KernelTables, timed: Timed = untimed) {
     this.dump = dump;
+    this.#timed = timed;
     this.physical = new PhysicalMemory(dump);
-    const { vmcoreinfo, origin, kallsyms } = this.#findVmcoreinfo();
+    const found = timed('VMCOREINFO and page tables', () => this.#findVmcoreinfo());
+    const { vmcoreinfo, origin, kallsyms } = found;
     this.vmcoreinfo = vmcoreinfo;
     this.vmcoreinfoOrigin = origin;
     this.memory = new AddressSpace(this.physical, this.#kernelPageTables(), (address) =>
       this.#linear(address),
     );
-    this.tables = known ?? new KernelTables(dump.name, this.memory, vmcoreinfo, kallsyms);
+    this.tables = known ?? new KernelTables(dump.name, this.memory, vmcoreinfo, kallsyms, timed);
   }
 
   /** Symbols of the kernel and its modules. The first access decodes kallsyms. */
@@ -80,7 +85,7 @@ export class KernelCore {
         if (this.#moduleBtf === undefined) {
           // Finding them takes types: those are looked for in vmlinux alone.
           this.#moduleBtf = [];
-          this.#moduleBtf = moduleBtf(this, vmlinux);
+          this.#moduleBtf = this.#timed('types of modules', () => moduleBtf(this, vmlinux));
         }
         return this.#moduleBtf;
       });
@@ -90,7 +95,7 @@ export class KernelCore {
 
   /** Loaded modules, oldest first. */
   get modules(): ModuleList {
-    this.#modules ??= listModules(this);
+    this.#modules ??= this.#timed('modules', () => listModules(this));
     return this.#modules;
   }
 
@@ -99,6 +104,7 @@ export class KernelCore {
     if (found === undefined) {
       throw new DumpError('absent', `the kernel has no symbol "${name}"`, {
         where: { file: this.dump.name },
+        hint: this.tables.missing.length > 0 ? 'some names are lost with their pages' : undefined,
       });
     }
     return found;
@@ -113,11 +119,15 @@ export class KernelCore {
   }
 
   /** A lazy view of the struct or union `type` at `address`. */
+  object<Name extends keyof KernelTypes>(type: Name, address: bigint): KernelTypes[Name];
+  object<Name extends string>(type: Name, address: bigint): ObjectOf<Name>;
   object(type: string, address: bigint): KernelObject {
     return viewObject(this, type, address);
   }
 
   /** A well-known global by its C type: BTF itself has no types for ordinary variables. */
+  variable<Name extends keyof KernelVariables>(name: Name): KernelVariables[Name];
+  variable<Name extends string>(name: Name): VariableOf<Name>;
   variable(name: string): MemberValue {
     const type = variableTypes[name];
     if (type === undefined) {

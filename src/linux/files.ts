@@ -8,6 +8,7 @@ import { DumpError } from '../bytes/errors.ts';
 import type { AddressSpace } from './memory.ts';
 import { addressOf, follow, hasMember, type KernelObject, memberAddress } from './objects.ts';
 import type { TypeTable } from './types.ts';
+import { headOf, walkXarray } from './xarray.ts';
 
 /** What reading files needs of the kernel; `KernelCore` is one. */
 export interface FileKernel {
@@ -166,6 +167,24 @@ export function fileType(inode: KernelObject): string {
 /** Pages of an address_space that are in the page cache. */
 export function cachedPages(mapping: KernelObject): number {
   return Number(mapping.nrpages);
+}
+
+/**
+ * The struct pages of an address_space that are in the page cache. What cannot be read is left out
+ * and told.
+ */
+export function* pageCache(
+  kernel: FileKernel,
+  mapping: KernelObject,
+  onProblem: (problem: DumpError) => void,
+): Generator<bigint> {
+  // Since v4.17 (b93b016313b3 "page cache: use xa_lock"); before, `page_tree`.
+  const tree = hasMember(mapping, 'i_pages') ? 'i_pages' : 'page_tree';
+  const head = headOf(kernel, memberAddress(mapping, tree));
+  for (const { entry } of walkXarray(kernel, head, onProblem)) {
+    // The lowest bit marks a shadow: what is known of a page that was put out of memory.
+    if ((entry & 1n) === 0n) yield entry;
+  }
 }
 
 export interface TaskRoots {

@@ -16,7 +16,8 @@
  */
 
 import { attempt } from '../bytes/errors.ts';
-import { Kallsyms, type KallsymsTables } from './kallsyms.ts';
+import { Kallsyms } from './kallsyms.ts';
+import type { KallsymsTables } from './kallsyms-tables.ts';
 import { type Extent, imageChunks, imageExtents, readWhatIsThere } from './kernel-image.ts';
 import type { AddressSpace } from './memory.ts';
 

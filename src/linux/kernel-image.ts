@@ -7,6 +7,7 @@
 import { attempt } from '../bytes/errors.ts';
 import type { AddressSpace } from './memory.ts';
 import { basePageSize } from './paging.ts';
+import { readSparse } from './sparse.ts';
 
 /** __START_KERNEL_map: where the kernel's text is mapped when KASLR is off. */
 export const kernelMap = 0xffff_ffff_8000_0000n;
@@ -72,15 +73,5 @@ export function* imageChunks(memory: AddressSpace, extent: Extent): Generator<Ch
 
 /** Bytes of which some may be missing: those are zeros. For searching only, never for answers. */
 export function readWhatIsThere(memory: AddressSpace, address: bigint, length: number): Uint8Array {
-  const whole = attempt(() => memory.read(address, length));
-  if (whole !== undefined) return whole;
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const inPage = basePageSize - Number((address + BigInt(done)) & 0xfffn);
-    const size = Math.min(inPage, length - done);
-    const page = attempt(() => memory.read(address + BigInt(done), size));
-    if (page !== undefined) bytes.set(page, done);
-    done += size;
-  }
-  return bytes;
+  return readSparse(memory, address, length).bytes;
 }

@@ -1,6 +1,7 @@
 /** struct list_head: circular lists through memory that may be damaged. */
 
 import { DumpError } from '../bytes/errors.ts';
+import type { ObjectOf } from './kernel-types.ts';
 import type { AddressSpace } from './memory.ts';
 import { type KernelObject, memberAddress } from './objects.ts';
 
@@ -9,8 +10,8 @@ export interface ListKernel {
   object(type: string, address: bigint): KernelObject;
 }
 
-export interface ListWalk {
-  readonly objects: readonly KernelObject[];
+export interface ListWalk<Name extends string> {
+  readonly objects: readonly ObjectOf<Name>[];
   /** Why the walk stopped before it came back to its head; undefined when it came back. */
   readonly problem: DumpError | undefined;
 }
@@ -19,14 +20,14 @@ export interface ListWalk {
  * The objects on the list at `head`, which is not itself part of one, in list order. Stops, and
  * says why, at an unreadable link, at a loop that misses the head, and after `limit` objects.
  */
-export function walkList(
+export function walkList<Name extends string>(
   kernel: ListKernel,
   head: bigint,
-  type: string,
+  type: Name,
   member: string,
   limit: number,
-): ListWalk {
-  const objects: KernelObject[] = [];
+): ListWalk<Name> {
+  const objects: ObjectOf<Name>[] = [];
   const seen = new Set<bigint>();
   try {
     const toMember = memberAddress(kernel.object(type, 0n), member);
@@ -44,7 +45,7 @@ export function walkList(
       }
       seen.add(link);
       const next = kernel.memory.u64(link);
-      objects.push(kernel.object(type, link - toMember));
+      objects.push(kernel.object(type, link - toMember) as ObjectOf<Name>);
       link = next;
     }
     return { objects, problem: undefined };

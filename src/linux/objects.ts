@@ -41,6 +41,11 @@ function identityOf(view: KernelObject): Identity {
   return identity;
 }
 
+/** Is this a view of something in a kernel's memory? */
+export function isKernelObject(value: unknown): value is KernelObject {
+  return typeof value === 'object' && value !== null && identities.has(value);
+}
+
 /** The virtual address of the object that a view shows. */
 export function addressOf(view: KernelObject): bigint {
   return identityOf(view).address;
@@ -136,7 +141,8 @@ function viewArray(
   return view;
 }
 
-function readMember(memory: ObjectMemory, member: Member, base: bigint): MemberValue {
+/** The value of a member of the object at `base`. */
+export function readMember(memory: ObjectMemory, member: Member, base: bigint): MemberValue {
   const address = base + BigInt(member.offset);
   if (member.bits === undefined) return readValue(memory, member.type, address);
   const { width, first } = member.bits;

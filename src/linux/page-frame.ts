@@ -26,6 +26,8 @@ export interface PageFrame {
 
 /** The size of the largest direct map: 64 TB with four levels of page tables. */
 const directMapSize = 1n << 46n;
+/** 52 bits of physical address are all that x86-64 has. */
+const maxPfn = 1n << 40n;
 /** The names of caches are short words. */
 const maxCacheName = 64;
 
@@ -41,7 +43,7 @@ export class PageFrames {
 
   /** Throws where there is no struct page: no RAM, or not in the dump. */
   frame(pfn: number): PageFrame {
-    const address = this.#layout.vmemmap + BigInt(pfn) * BigInt(this.#layout.size);
+    const address = this.pageOf(pfn);
     const page = this.#kernel.object('struct page', address);
     const flags = this.#kernel.memory.u64(memberAddress(page, 'flags'));
     const { types, memory } = this.#kernel;
@@ -55,6 +57,20 @@ export class PageFrames {
       flags,
       names: this.#namesOf(flags),
     };
+  }
+
+  /** Where the struct page of a page frame stands, if it has one. */
+  pageOf(pfn: number): bigint {
+    return this.#layout.vmemmap + BigInt(pfn) * BigInt(this.#layout.size);
+  }
+
+  /** The page frame whose struct page stands at `address`; undefined where none does. */
+  pfnOf(address: bigint): number | undefined {
+    const { vmemmap, size } = this.#layout;
+    const distance = address - vmemmap;
+    if (distance < 0n || distance % BigInt(size) !== 0n) return undefined;
+    const pfn = distance / BigInt(size);
+    return pfn < maxPfn ? Number(pfn) : undefined;
   }
 
   /** The name of the slab cache that has the object at a direct-map address; undefined: none. */

@@ -2,13 +2,14 @@
 
 import { attempt } from '../bytes/errors.ts';
 import type { KernelCore } from './core.ts';
+import type { ObjectOf } from './kernel-types.ts';
 import { readLog } from './log.ts';
 import type { LogRecord } from './log-record.ts';
-import { addressOf, type KernelObject } from './objects.ts';
+import { addressOf } from './objects.ts';
 import { currentTask } from './tasks.ts';
 
 export interface PanicContext {
-  readonly task: KernelObject;
+  readonly task: ObjectOf<'struct task_struct'>;
   readonly cpu: number | undefined;
   /** `panic_cpu is 1`. */
   readonly evidence: string;

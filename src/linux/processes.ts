@@ -29,8 +29,16 @@ export function memoryUse(
   task: KernelObject,
   threads: readonly KernelObject[],
 ): MemoryUse | undefined {
-  const mm = task.mm;
-  if (mm === null) return undefined;
+  const { mm } = task;
+  return mm === null ? undefined : spaceUse(kernel, mm, threads);
+}
+
+/** The same of an mm_struct, with what `threads` have not added to it yet. */
+export function spaceUse(
+  kernel: ProcessKernel,
+  mm: KernelObject,
+  threads: readonly KernelObject[],
+): MemoryUse {
   let pages = 0n;
   for (const index of residentCounters) {
     let count = mmCounter(kernel, mm, index);
@@ -69,6 +77,13 @@ function mmCounter(kernel: ProcessKernel, mm: KernelObject, index: number): bigi
   return BigInt(stat.count[index].counter);
 }
 
+/** The memory that a process sees; undefined for a kernel thread, which has none of its own. */
+export function userMemory(kernel: ProcessKernel, task: KernelObject): AddressSpace | undefined {
+  const { mm } = task;
+  if (mm === null) return undefined;
+  return kernel.addressSpace(kernel.memory.u64(memberAddress(mm, 'pgd')));
+}
+
 export interface ProcessArguments {
   readonly args: readonly string[];
   readonly environment: readonly string[];
@@ -82,9 +97,9 @@ export function processArguments(
   kernel: ProcessKernel,
   task: KernelObject,
 ): ProcessArguments | undefined {
-  const mm = task.mm;
-  if (mm === null) return undefined;
-  const memory = kernel.addressSpace(kernel.memory.u64(memberAddress(mm, 'pgd')));
+  const memory = userMemory(kernel, task);
+  if (memory === undefined) return undefined;
+  const { mm } = task;
   return {
     args: strings(memory, mm.arg_start, mm.arg_end),
     environment: strings(memory, mm.env_start, mm.env_end),

@@ -26,6 +26,9 @@ export interface ModuleSymbols {
   symbols(): readonly KernelSymbol[];
 }
 
+/** __START_KERNEL_map: per-CPU symbols, which are offsets, lie below. */
+const lowestImage = 0xffff_ffff_8000_0000n;
+
 export class SymbolTable {
   readonly #kallsyms: Kallsyms;
   readonly #modules: () => readonly ModuleSymbols[];
@@ -35,7 +38,7 @@ export class SymbolTable {
   constructor(kallsyms: Kallsyms, modules: () => readonly ModuleSymbols[]) {
     this.#kallsyms = kallsyms;
     this.#modules = modules;
-    const first = this.inKernel('_text') ?? this.inKernel('_stext');
+    const first = this.inKernel('_text') ?? this.inKernel('_stext') ?? this.#firstInImage();
     if (first === undefined) {
       throw new DumpError('corrupt', 'kallsyms has neither _text nor _stext');
     }
@@ -90,7 +93,9 @@ export class SymbolTable {
 
   /** All symbols, the kernel's in address order, then each module's. */
   *all(): Generator<KernelSymbol> {
-    for (let index = 0; index < this.#kallsyms.count; index++) yield this.#kernelSymbol(index);
+    for (let index = 0; index < this.#kallsyms.count; index++) {
+      if (this.#kallsyms.isThere(index)) yield this.#kernelSymbol(index);
+    }
     for (const module of this.#modules()) yield* readable(module);
   }
 
@@ -118,7 +123,7 @@ export class SymbolTable {
     if (symbol.module === undefined) {
       const first = this.#kallsyms.at(symbol.address);
       for (let index = first; index >= 0 && index < this.#kallsyms.count; index++) {
-        yield this.#kallsyms.address(index);
+        if (this.#kallsyms.isThere(index)) yield this.#kallsyms.address(index);
       }
       return;
     }
@@ -127,6 +132,16 @@ export class SymbolTable {
     for (const other of readable(module)) yield other.address;
     const range = module.ranges.find((r) => symbol.address >= r.start && symbol.address < r.end);
     if (range !== undefined) yield range.end;
+  }
+
+  /** Where the names that tell it are lost, the first that is known. */
+  #firstInImage(): KernelSymbol | undefined {
+    if (this.#kallsyms.lost.problem === undefined) return undefined;
+    for (let index = 0; index < this.#kallsyms.count; index++) {
+      const symbol = this.#kernelSymbol(index);
+      if (this.#kallsyms.isThere(index) && symbol.address >= lowestImage) return symbol;
+    }
+    return undefined;
   }
 
   #kernelSymbol(index: number): KernelSymbol {

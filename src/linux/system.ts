@@ -69,7 +69,7 @@ function timekeeper(kernel: KernelCore): { time: number; uptime: number } {
 export function timekeeperAddress(kernel: KernelCore): bigint {
   // `tk_core` is a sequence counter and a struct timekeeper; the struct around them has had a name
   // in BTF since v6.13 (struct tk_data). Before that the counter takes 8 bytes with its padding.
-  const within = kernel.types.hasMember('struct tk_data', 'timekeeper')
+  const within = kernel.types.isInKernel('struct tk_data')
     ? kernel.types.offsetOf('struct tk_data', 'timekeeper')
     : 8;
   return kernel.symbol('tk_core').address + BigInt(within);

@@ -1,6 +1,7 @@
 /** All tasks: idle ones of each CPU, every process, every thread of it. */
 
 import { attempt, DumpError } from '../bytes/errors.ts';
+import type { ObjectOf } from './kernel-types.ts';
 import type { AddressSpace } from './memory.ts';
 import { addressOf, follow, hasMember, type KernelObject, memberAddress } from './objects.ts';
 import { salvageTasks } from './task-salvage.ts';
@@ -14,6 +15,8 @@ export interface TaskKernel {
   variable(name: string): KernelObject;
 }
 
+type Task = ObjectOf<'struct task_struct'>;
+
 /** PID_MAX_LIMIT of 64-bit kernels: no list of tasks is longer. */
 const maxTasks = 4 * 1024 * 1024;
 
@@ -22,7 +25,7 @@ const maxTasks = 4 * 1024 * 1024;
  * own order, each followed by its threads; last those that lie beyond a broken list. After the loop
  * `complete` tells whether every list was walked to its end, `problems` what stopped it.
  */
-export class TaskList implements Iterable<KernelObject> {
+export class TaskList implements Iterable<Task> {
   readonly problems: DumpError[] = [];
   readonly #kernel: TaskKernel;
 
@@ -34,7 +37,7 @@ export class TaskList implements Iterable<KernelObject> {
     return this.problems.length === 0;
   }
 
-  *[Symbol.iterator](): Generator<KernelObject> {
+  *[Symbol.iterator](): Generator<Task> {
     this.problems.length = 0;
     const seen = new Set<bigint>();
     for (const cpu of this.#attempt(() => this.#kernel.cpus) ?? []) {
@@ -164,6 +167,12 @@ export function taskCpu(task: KernelObject): number {
   // CONFIG_THREAD_INFO_IN_TASK, in the task itself.
   if (hasMember(task, 'thread_info.cpu')) return task.thread_info.cpu;
   return task.cpu;
+}
+
+/** Where the thread_info of a task lies. */
+export function threadInfoAddress(task: KernelObject): bigint {
+  // Since v4.9 (15f4eae70d36 "x86: Move thread_info into task_struct"); before, below the stack.
+  return hasMember(task, 'thread_info') ? memberAddress(task, 'thread_info') : task.stack;
 }
 
 /** PF_KTHREAD: a kernel thread. Idle tasks have it too. */

@@ -43,14 +43,19 @@ export function isCode(kernel: TextKernel, address: bigint): boolean {
   }
 }
 
-/** In text and behind a call instruction, as far as the text can be read. */
-export function isReturnAddress(kernel: TextKernel, address: bigint): boolean {
+/** In text and behind a call instruction; where the text is not in the dump, it may be one. */
+export function isReturnAddress(
+  kernel: TextKernel,
+  address: bigint,
+  unread: (problem: DumpError) => void = () => {},
+): boolean {
   if (address < lowestText || !isText(kernel, address - 1n)) return false;
   try {
     return followsCall(kernel.memory.read(address - 7n, 7));
   } catch (error) {
-    if (error instanceof DumpError) return true;
-    throw error;
+    if (!(error instanceof DumpError)) throw error;
+    unread(error);
+    return true;
   }
 }
 

@@ -65,10 +65,31 @@ export type Type = StructType | IntType | PointerType | ArrayType | EnumType | O
 /** Typedefs, qualifiers and anonymous members nest; a cycle of them is damage. */
 const maxDepth = 64;
 
+/** What was found out about types. */
+class ByRef<T> {
+  readonly #known = new Map<Btf, Map<number, T>>();
+
+  /** What is known, else what `find` gives. */
+  get({ btf, id }: TypeRef, find: () => T): T {
+    let ofBlob = this.#known.get(btf);
+    if (ofBlob === undefined) {
+      ofBlob = new Map();
+      this.#known.set(btf, ofBlob);
+    }
+    let known = ofBlob.get(id);
+    if (known === undefined) {
+      known = find();
+      ofBlob.set(id, known);
+    }
+    return known;
+  }
+}
+
 export class TypeTable {
   readonly #vmlinux: Btf;
   readonly #modules: () => readonly Btf[];
-  readonly #types = new Map<Btf, Map<number, Type>>();
+  readonly #types = new ByRef<Type>();
+  readonly #names = new ByRef<string>();
   readonly #found = new Map<string, TypeRef | undefined>();
 
   /** `modules` is asked only for names that vmlinux does not have. */
@@ -83,6 +104,14 @@ export class TypeTable {
     return this.#found.get(name);
   }
 
+  /**
+   * Does vmlinux itself have that type? Reads no module's types: asking for what only some kernels
+   * have is cheap.
+   */
+  isInKernel(name: string): boolean {
+    return inBlob(this.#vmlinux, splitTag(name)) !== undefined;
+  }
+
   get(name: string): TypeRef {
     const found = this.find(name);
     if (found === undefined) throw new DumpError('absent', `the kernel has no type "${name}"`);
@@ -91,17 +120,7 @@ export class TypeTable {
 
   /** The type behind typedefs and qualifiers. */
   resolve(ref: TypeRef): Type {
-    let types = this.#types.get(ref.btf);
-    if (types === undefined) {
-      types = new Map();
-      this.#types.set(ref.btf, types);
-    }
-    let type = types.get(ref.id);
-    if (type === undefined) {
-      type = this.#decode(this.strip(ref));
-      types.set(ref.id, type);
-    }
-    return type;
+    return this.#types.get(ref, () => this.#decode(this.strip(ref)));
   }
 
   /** A struct or union by its C name. */
@@ -133,7 +152,7 @@ export class TypeTable {
 
   /** The C name of a type, for people. */
   nameOf(ref: TypeRef): string {
-    return this.#nameOf(ref, 0);
+    return this.#names.get(ref, () => this.#nameOf(ref, 0));
   }
 
   /** Enumerator name -> value, of an enum by its C name. */
@@ -176,6 +195,16 @@ export class TypeTable {
     for (const btf of this.#blobs()) for (const id of btf.enums()) yield { btf, id };
   }
 
+  /** Every type that has a name, by blob and id. */
+  *all(): Generator<TypeRef> {
+    for (const btf of this.#blobs()) for (const id of btf.all()) yield { btf, id };
+  }
+
+  /** Every name of a type, without `struct` and its like; one may come more than once. */
+  *names(): Generator<string> {
+    for (const btf of this.#blobs()) yield* btf.names();
+  }
+
   *#blobs(): Generator<Btf> {
     yield this.#vmlinux;
     yield* this.#modules();
@@ -205,24 +234,9 @@ export class TypeTable {
   }
 
   #search(name: string): TypeRef | undefined {
-    const [keyword, tag] = splitTag(name);
-    const inBlob = (btf: Btf): TypeRef | undefined => {
-      for (const id of btf.named(tag)) {
-        const kind = btf.kind(id);
-        const matches =
-          keyword === 'struct'
-            ? kind === BtfKind.struct
-            : keyword === 'union'
-              ? kind === BtfKind.union
-              : keyword === 'enum'
-                ? kind === BtfKind.enum || kind === BtfKind.enum64
-                : kind === BtfKind.typedef || kind === BtfKind.int;
-        if (matches) return { btf, id };
-      }
-      return undefined;
-    };
+    const words = splitTag(name);
     for (const btf of this.#blobs()) {
-      const found = inBlob(btf);
+      const found = inBlob(btf, words);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -298,6 +312,8 @@ export class TypeTable {
     for (const { name, type, bitOffset, bitSize } of ref.btf.members(ref.id)) {
       const target = { btf: ref.btf, id: type };
       const offset = base + Math.floor(bitOffset / 8);
+      // What a lost struct without a name has is lost, not what is beside it.
+      if (name === '' && !ref.btf.isThere(type)) continue;
       if (name === '') {
         const inner = this.strip(target);
         const kind = inner.id === 0 ? BtfKind.void : inner.btf.kind(inner.id);
@@ -344,6 +360,22 @@ export class TypeTable {
         return name;
     }
   }
+}
+
+function inBlob(btf: Btf, [keyword, tag]: [string, string]): TypeRef | undefined {
+  for (const id of btf.named(tag)) {
+    const kind = btf.kind(id);
+    const matches =
+      keyword === 'struct'
+        ? kind === BtfKind.struct
+        : keyword === 'union'
+          ? kind === BtfKind.union
+          : keyword === 'enum'
+            ? kind === BtfKind.enum || kind === BtfKind.enum64
+            : kind === BtfKind.typedef || kind === BtfKind.int;
+    if (matches) return { btf, id };
+  }
+  return undefined;
 }
 
 /** The names that gcc gives to base types which C lets one write in several ways. */

@@ -1,9 +1,11 @@
 /**
  * The mappings of a process: its maple tree since v6.1, the list of its mm before.
- * Source: include/linux/maple_tree.h, lib/maple_tree.c; include/linux/mm_types.h.
+ * Source: include/linux/mm_types.h.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt, DumpError } from '../bytes/errors.ts';
+import type { ObjectOf } from './kernel-types.ts';
+import { mapleRoot, walkMaple } from './maple.ts';
 import type { AddressSpace } from './memory.ts';
 import { addressOf, hasMember, type KernelObject, memberAddress } from './objects.ts';
 import type { TypeTable } from './types.ts';
@@ -15,26 +17,33 @@ export interface VmaKernel {
   object(type: string, address: bigint): KernelObject;
 }
 
+/** What naming flags needs of it. */
+export interface FlagKernel {
+  readonly memory: AddressSpace;
+  readonly types: TypeTable;
+  symbol(name: string): { readonly address: bigint };
+}
+
+type Vma = ObjectOf<'struct vm_area_struct'>;
+
 export interface VmaWalk {
-  /** Views of struct vm_area_struct, by address. */
-  readonly vmas: readonly KernelObject[];
+  /** By address. */
+  readonly vmas: readonly Vma[];
   /** Why some may be missing; empty where the walk came to its end. */
   readonly problems: readonly DumpError[];
 }
 
 /** vm.max_map_count can be raised at will; no process of ours has had more. */
 const maxVmas = 1024 * 1024;
-/** Every node branches at least in two: a sound tree of 2^64 indexes is no deeper. */
-const maxDepth = 31;
 
 /** The mappings of an mm_struct. What cannot be read is left out and told. */
 export function vmasOf(kernel: VmaKernel, mm: KernelObject): VmaWalk {
   // Since v6.1 (763ecb035029 "mm: remove the vma linked list").
-  return hasMember(mm, 'mm_mt') ? new MapleWalk(kernel).run(mm) : walkVmaList(mm);
+  return hasMember(mm, 'mm_mt') ? walkVmaTree(kernel, mm) : walkVmaList(mm);
 }
 
 /** The mapping that holds `address`. */
-export function findVma(walk: VmaWalk, address: bigint): KernelObject | undefined {
+export function findVma(walk: VmaWalk, address: bigint): Vma | undefined {
   return walk.vmas.find((vma) => vma.vm_start <= address && address < vma.vm_end);
 }
 
@@ -60,109 +69,57 @@ function walkVmaList(mm: KernelObject): VmaWalk {
   return { vmas, problems };
 }
 
-/** enum maple_type. */
-const leaf64 = 1;
-const range64 = 2;
-const allocationRange64 = 3;
-/** Nodes are aligned to 256 bytes; their pointers carry the type in bits 3 to 6. */
-const nodeMask = ~0xffn;
-const wholeRange = 0xffff_ffff_ffff_ffffn;
-
-interface NodeLayout {
-  readonly pivots: bigint;
-  readonly slots: bigint;
-  readonly count: number;
+function walkVmaTree(kernel: VmaKernel, mm: KernelObject): VmaWalk {
+  const vmas: Vma[] = [];
+  const problems: DumpError[] = [];
+  const onProblem = (problem: DumpError): void => void problems.push(problem);
+  attempt(() => {
+    const root = mapleRoot(kernel, memberAddress(mm, 'mm_mt'));
+    for (const found of walkMaple(kernel, root, onProblem)) {
+      // Entries below one page are the tree's own: XA_ZERO_ENTRY marks what fork() did not copy.
+      if (found.kind === 'node' || found.entry < 4096n) continue;
+      attempt(() => vmas.push(vmaAt(kernel, found.entry)), onProblem);
+    }
+  }, onProblem);
+  return { vmas, problems };
 }
 
-class MapleWalk {
-  readonly #kernel: VmaKernel;
-  readonly #vmas: KernelObject[] = [];
-  readonly #problems: DumpError[] = [];
-  readonly #seen = new Set<bigint>();
-  readonly #layouts = new Map<number, NodeLayout>();
-
-  constructor(kernel: VmaKernel) {
-    this.#kernel = kernel;
+function vmaAt(kernel: VmaKernel, virtual: bigint): Vma {
+  const vma = kernel.object('struct vm_area_struct', virtual);
+  if (vma.vm_start >= vma.vm_end) {
+    throw new DumpError('corrupt', 'a mapping ends before it begins', { where: { virtual } });
   }
-
-  run(mm: KernelObject): VmaWalk {
-    this.#attempt(() => {
-      const root = this.#kernel.memory.u64(memberAddress(mm, 'mm_mt.ma_root'));
-      if (isNode(root)) this.#node(root, wholeRange, 0);
-      else this.#entry(root);
-    });
-    return { vmas: this.#vmas, problems: this.#problems };
-  }
-
-  /** `last` is the highest index that the node is responsible for. */
-  #node(entry: bigint, last: bigint, depth: number): void {
-    const virtual = entry & nodeMask;
-    if (this.#seen.has(virtual) || depth > maxDepth || this.#seen.size >= maxVmas) {
-      throw new DumpError('corrupt', 'the maple tree of mappings has no end', {
-        where: { virtual },
-      });
-    }
-    this.#seen.add(virtual);
-    const type = Number((entry >> 3n) & 0xfn);
-    const { pivots, slots, count } = this.#layoutOf(type, virtual);
-    const { memory } = this.#kernel;
-    for (let index = 0; index < count; index++) {
-      const pivot = index === count - 1 ? last : memory.u64(virtual + pivots + BigInt(index * 8));
-      // Behind its last entry a node has zeros.
-      const end = pivot === 0n && index > 0 ? last : pivot;
-      const slot = memory.u64(virtual + slots + BigInt(index * 8));
-      this.#attempt(() => {
-        if (type === leaf64) this.#entry(slot);
-        else this.#node(slot, end, depth + 1);
-      });
-      if (end >= last) return;
-    }
-  }
-
-  #entry(entry: bigint): void {
-    // Entries below one page are the tree's own: XA_ZERO_ENTRY marks what fork() did not copy.
-    if (entry < 4096n) return;
-    const vma = this.#kernel.object('struct vm_area_struct', entry);
-    if (vma.vm_start >= vma.vm_end) {
-      throw new DumpError('corrupt', 'a mapping ends before it begins', {
-        where: { virtual: entry },
-      });
-    }
-    this.#vmas.push(vma);
-  }
-
-  #layoutOf(type: number, virtual: bigint): NodeLayout {
-    let layout = this.#layouts.get(type);
-    if (layout === undefined) {
-      if (type !== leaf64 && type !== range64 && type !== allocationRange64) {
-        throw new DumpError('corrupt', `a maple node of type ${type}`, { where: { virtual } });
-      }
-      const name = type === allocationRange64 ? 'struct maple_arange_64' : 'struct maple_range_64';
-      const { types } = this.#kernel;
-      const slots = types.member(name, 'slot');
-      const array = types.resolve(slots.type);
-      layout = {
-        pivots: BigInt(types.offsetOf(name, 'pivot')),
-        slots: BigInt(slots.offset),
-        count: array.size / 8,
-      };
-      this.#layouts.set(type, layout);
-    }
-    return layout;
-  }
-
-  /** One branch that is lost does not take the others with it. */
-  #attempt(read: () => void): void {
-    try {
-      read();
-    } catch (error) {
-      if (!(error instanceof DumpError)) throw error;
-      this.#problems.push(error);
-    }
-  }
+  return vma;
 }
 
-/** xa_is_node(): an internal entry that is a pointer. */
-function isNode(entry: bigint): boolean {
-  return (entry & 3n) === 2n && entry > 4096n;
+/** What one of the bits of vm_flags, or several together, are called. */
+export interface MappingFlag {
+  readonly mask: bigint;
+  /** `read`, `maywrite`, `pfnmap`. */
+  readonly name: string;
+}
+
+/** vm_flags has 64 bits, few of which have two names. */
+const maxFlags = 128;
+const maxFlagName = 32;
+
+/**
+ * In the kernel's own words: mm/debug.c has them in a table since v4.6 (edf14cdbf9a0 "mm, printk:
+ * introduce new format string for flags"). The numbers differ between kernels.
+ */
+export function mappingFlagNames(kernel: FlagKernel): readonly MappingFlag[] {
+  const { memory, types } = kernel;
+  const entry = 'struct trace_print_flags';
+  const table = kernel.symbol('vmaflag_names').address;
+  const size = BigInt(types.sizeOf(entry));
+  const flags: MappingFlag[] = [];
+  for (let at = table; flags.length < maxFlags; at += size) {
+    const name = memory.u64(at + BigInt(types.offsetOf(entry, 'name')));
+    if (name === 0n) return flags;
+    const mask = memory.u64(at + BigInt(types.offsetOf(entry, 'mask')));
+    flags.push({ mask, name: memory.cstring(name, maxFlagName) });
+  }
+  throw new DumpError('corrupt', 'the names of vm_flags have no end', {
+    where: { virtual: table },
+  });
 }

@@ -31,13 +31,15 @@ export interface Origin {
 }
 
 export function answerEnvelope(origin: Origin, answer: Answer): Envelope {
+  // First: what is missing is known when all of it has been read.
+  const data = answer.json();
   return {
     tsdump: origin.version,
     schema: origin.schema,
     input: origin.input,
     complete: answer.missing.length === 0,
     missing: answer.missing,
-    data: answer.json(),
+    data,
     errors: (answer.errors ?? []).map(errorJson),
   };
 }

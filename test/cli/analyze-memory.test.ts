@@ -26,7 +26,7 @@ const lines = [
   'vtop init_task', 'vtop ffffffff81000000', 'vtop -c 1 400000 1000', 'vtop -u 7ffffffff000',
   'ptov 1000 runqueues:a', 'pte 0 8000000002a7c163 13f600', 'ptob 512a', 'btop 512a000', 'ascii',
   'ascii 62696c2f7273752f', 'search init_task', 'search -p -c "Linux version"',
-  'search -u -t 1 -w 464c457f', 'search -h -s init_task -l 64 0', 'vm', 'vm 1 2', 'vm -p 1',
+  'search -u --task 1 -w 464c457f', 'search -h -s init_task -l 64 0', 'vm', 'vm 1 2', 'vm -p 1',
   'vm -m 1', 'vm -vx 1', 'files', 'files 1 2', 'files -c 1', 'files -d ffff8d1e038a7540',
 ]; // biome-ignore format: one list
 
@@ -136,8 +136,9 @@ describe('search', () => {
     const excluded = [...original.runs()]
       .filter(({ state }) => state === 'excluded')
       .reduce((sum, { first, end }) => sum + end - first, 0);
-    const { missing } = await answerOf(kernel, 'search -p 123456789abcdef0');
-    expect(missing).toMatchObject([{ what: 'pages', count: excluded }]);
+    const answer = await answerOf(kernel, 'search -p 123456789abcdef0');
+    expect([...answer.text()]).toEqual([]);
+    expect(answer.missing).toMatchObject([{ what: 'pages', count: excluded }]);
   });
 
   test('stops at 100,000 places and says that there are more', async () => {

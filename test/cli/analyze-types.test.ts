@@ -2,9 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { typeCommands } from '../../src/analyze/table-types.ts';
+import { splitWords } from '../../src/analyze/words.ts';
 import { DumpError } from '../../src/bytes/errors.ts';
-import { splitWords } from '../../src/cli/pipe.ts';
-import { createProgram } from '../../src/cli/program.ts';
+import { commandTree } from '../../src/cli/program.ts';
 import { type Kernel, openKernel } from '../../src/linux/kernel.ts';
 import { answerEnvelope } from '../../src/render/envelope.ts';
 import { answerOf, linesOf } from '../support/ask.ts';
@@ -58,7 +58,8 @@ const lines = [...examples.map(({ words, schema }) => [words, schema] as const),
 describe('JSON', () => {
   test.each(lines)('%s is what its schema says', async (line, schema) => {
     const answer = await answerOf(kernel, line);
-    const document = answerEnvelope({ version: '0', schema, input: 'dump' }, answer);
+    const origin = { version: '0', schema: answer.schema ?? schema, input: 'dump' };
+    const document = answerEnvelope(origin, answer);
     // As a program gets it: without what is undefined.
     const read = JSON.parse(JSON.stringify(document)) as typeof document;
     expect(schemaProblems(read)).toEqual([]);
@@ -104,12 +105,6 @@ describe('words', () => {
     expect(await linesOf(kernel, 'sizeof "struct page *"')).toEqual(['struct page *: 8 bytes']);
     expect(await linesOf(kernel, 'sizeof init_task.comm')).toEqual(['char [16]: 16 bytes']);
     expect(await linesOf(kernel, 'sizeof char')).toEqual(['char: 1 byte']);
-  });
-
-  test('findsym and symbol say what sym says', async () => {
-    const sym = await linesOf(kernel, 'sym jiffies');
-    expect(await linesOf(kernel, 'findsym jiffies')).toEqual(sym);
-    expect(await linesOf(kernel, 'symbol jiffies')).toEqual(sym);
   });
 
   test('values are numbered through a session', async () => {
@@ -168,15 +163,14 @@ describe('pages that the dump lacks', () => {
 test('help of each command shows its examples', () => {
   for (const command of typeCommands) {
     let text = '';
-    const refuse = (): never => {
-      throw new Error('nothing is run');
-    };
-    const out = (part: string): void => {
-      text += part;
-    };
-    const handlers = { version: '0', out, err: out, welcome: refuse, analyze: refuse };
-    const program = createProgram({ ...handlers, capture: refuse, scenario: refuse });
-    expect(() => program.parse(['analyze', command.name, '--help'], { from: 'user' })).toThrow();
+    const analyze = commandTree('0').commands.find((one) => one.name() === 'analyze')!;
+    const node = analyze.commands.find((one) => one.name() === command.name)!;
+    node.configureOutput({
+      writeOut: (part) => {
+        text += part;
+      },
+    });
+    node.outputHelp();
     for (const [words] of command.examples) expect(text).toContain(`analyze vmcore ${words}`);
     expect(command.examples.map(([words]) => splitWords(words)[0])).toEqual(
       command.examples.map(() => command.name),

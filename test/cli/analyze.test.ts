@@ -70,7 +70,7 @@ describe('text', () => {
     const [line] = analyze('sym', 'schedule').stdout.split('\n');
     const address = BigInt(`0x${line!.slice(0, 16)}`);
     const inside = (address + 5n).toString(16);
-    expect(analyze('sym', inside).stdout).toBe(`${inside} (T) schedule+0x5\n`);
+    expect(analyze('sym', inside).stdout).toBe(`${inside} (T) schedule+5\n`);
   });
 
   test('bt -f: the words of a frame end with the return address of the next', () => {

@@ -27,6 +27,12 @@ const calls: readonly (readonly [name: string, words: readonly string[], options
   ['bt', ['1', '2'], { exceptions: true }],
   ['mod', [], {}],
   ['sym', ['schedule', 'jiffies'], {}],
+  ['strace', [], { all: true }],
+  ['walk', ['task_struct', 'tasks', 'init_task.tasks'], { head: 'n' }],
+  ['module', ['virtio'], { full: true }],
+  ['mmap', [], { next: true, full: true }],
+  ['page', ['1000', 'ffffffff'], { full: true }],
+  ['report', [], {}],
 ];
 
 /** Xorshift: the same damage for the same seed. */
@@ -73,7 +79,7 @@ test('every command answers or refuses, whatever was damaged', { timeout: 300_00
     for (const [name, words, options] of calls) {
       const { run } = await commands.find((command) => command.name === name)!.load();
       try {
-        const answer = run(openKernel(damaged), words, options, 'vmcore');
+        const answer = run(openKernel(damaged), words, options, { input: 'vmcore' });
         JSON.stringify(answer.json());
         for (const line of answer.text()) expect(typeof line).toBe('string');
         answered++;

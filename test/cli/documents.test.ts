@@ -14,14 +14,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { commands } from '../../src/analyze/table.ts';
+import { commandsPage } from '../../src/cli/commands-page.ts';
 import { manualPages } from '../../src/cli/man.ts';
-import { createProgram } from '../../src/cli/program.ts';
+import { commandTree } from '../../src/cli/program.ts';
 import { faultsPage, scenariosPage } from '../../src/cli/reference.ts';
 import { knownScenarios } from '../../src/cli/scenario.ts';
 import { packageVersion } from '../../src/cli/version.ts';
 import { scenarioNames } from '../../src/cli/world.ts';
 import { faultKinds } from '../../src/trial/faults/kinds.ts';
-import { machine, program, root } from '../support/cli.ts';
+import { machine, program, root, tsdump } from '../support/cli.ts';
 import { schemaNames } from '../support/schemas.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsdump-documents-'));
@@ -29,16 +30,7 @@ mkdirSync(join(folder, 'bin'));
 symlinkSync(program, join(folder, 'bin/tsdump'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const nothing = (): void => {};
-const tree = createProgram({
-  version: packageVersion(),
-  out: nothing,
-  err: nothing,
-  welcome: nothing,
-  analyze: nothing,
-  capture: nothing,
-  scenario: nothing,
-});
+const tree = commandTree(packageVersion());
 
 describe('manual pages', () => {
   const pages = manualPages(tree, packageVersion());
@@ -66,6 +58,23 @@ describe('manual pages', () => {
       expect(run.stdout).toContain('SYNOPSIS');
     }
   });
+});
+
+test('the page of commands has what their examples print (otherwise: npm run man)', async () => {
+  const page = await commandsPage();
+  expect(readFileSync(join(root, 'docs/reference/commands.md'), 'utf8')).toBe(page);
+  for (const { name, examples } of commands) {
+    expect(page).toContain(`\n## ${name}\n`);
+    for (const [line] of examples) expect(page).toContain(`\n$ tsdump analyze vmcore ${line}\n`);
+  }
+});
+
+test('help shows what an example prints, as its manual page does', () => {
+  const { stdout } = tsdump(['analyze', 'vmcore', 'help', 'ps']);
+  expect(stdout).toContain('\n  tsdump analyze vmcore ps -p 59 ');
+  const line = 'PID: 59       TASK: ffff8b9fc58e20c0  CPU: 0    COMMAND: "ipv6_addrconf"';
+  expect(stdout).toContain(`\n      ${line}\n`);
+  expect(manualPages(tree, '0').get('tsdump-analyze-ps.1')).toContain(`\n  ${line}\n`);
 });
 
 describe('reference pages are made of the descriptions (otherwise: npm run man)', () => {
@@ -119,12 +128,15 @@ function matches(output: readonly string[]): RegExp {
   return new RegExp(`^${lines.join('')}\\n*$`);
 }
 
-describe.each(['README.md', 'docs/start.md', 'docs/reports.md'])('%s', (name) => {
+const taught = ['start', 'reports', 'shell', 'scripts'].map((name) => `docs/${name}.md`);
+
+describe.each(['README.md', ...taught])('%s', (name) => {
   const text = readFileSync(join(root, name), 'utf8');
   // Each document has a folder of its own, and its examples run one after the other in it.
   const cwd = join(folder, name.replaceAll('/', '-'));
   mkdirSync(cwd);
   symlinkSync(machine, join(cwd, 'vmcore'));
+  symlinkSync(join(root, 'docs'), join(cwd, 'docs'));
   const examples = examplesIn(text).filter(({ command }) => /\btsdump\b/.test(command));
 
   test('has examples', () => expect(examples.length).toBeGreaterThan(2));

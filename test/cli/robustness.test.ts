@@ -7,11 +7,12 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ofDump, questionOf } from '../../src/analyze/answer.ts';
+import type { Question } from '../../src/analyze/command.ts';
+import { callOf } from '../../src/analyze/parse.ts';
 import { commands } from '../../src/analyze/table.ts';
+import { splitWords } from '../../src/analyze/words.ts';
 import { attempt } from '../../src/bytes/errors.ts';
-import type { AnalyzeRequest } from '../../src/cli/handlers.ts';
-import { splitWords } from '../../src/cli/pipe.ts';
-import { createProgram } from '../../src/cli/program.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { type Kernel, openKernel } from '../../src/linux/kernel.ts';
 import { readLog } from '../../src/linux/log.ts';
@@ -24,27 +25,19 @@ const shares = [0.001, 0.01, 0.1];
 const ways = ['removed', 'overwritten'] as const;
 const pageSize = 4096;
 
-/** The examples of every command's help, parsed as the command line parses them. */
-async function requests(): Promise<AnalyzeRequest[]> {
-  const found: AnalyzeRequest[] = [];
-  const ignore = (): void => {};
-  for (const { examples } of commands) {
-    for (const [line] of examples) {
-      const words = splitWords(line.split('|')[0]!);
-      // Parsing leaves options behind: each line gets a program of its own.
-      const program = createProgram({
-        version: '',
-        out: ignore,
-        err: ignore,
-        welcome: ignore,
-        capture: ignore,
-        scenario: ignore,
-        analyze: (request) => void found.push(request),
-      });
-      await program.parseAsync(['analyze', ...words], { from: 'user' });
-    }
-  }
-  return found;
+/** An example of a command's help, parsed as the command line parses it. */
+interface Asked extends Question {
+  readonly line: string;
+}
+
+async function examples(): Promise<Asked[]> {
+  const lines = commands.flatMap((command) =>
+    command.examples.map(([line]) => line.split('|')[0]!),
+  );
+  const questions = lines.map(async (line) => {
+    return { line, ...(await questionOf(callOf(splitWords(line)))) };
+  });
+  return Promise.all(questions);
 }
 
 /** What a command says, or the code of the DumpError that it ends with. */
@@ -53,13 +46,12 @@ interface Said {
   readonly incomplete: boolean;
 }
 
-async function ask(kernel: Kernel, { command, words, options }: AnalyzeRequest): Promise<Said> {
-  const { run } = await command!.load();
+function said(kernel: Kernel, question: Question): Said {
   let text = '';
   let incomplete = false;
   attempt(
     () => {
-      const answer = run(kernel, words, options, 'vmcore');
+      const answer = ofDump(question.ask(kernel, { input: 'vmcore' }), kernel);
       // `print` numbers its values, and one that fails takes no number.
       text = [...answer.text()].join('\n').replace(/(^| )\$\d+ = /gm, '$1');
       JSON.stringify(answer.json());
@@ -132,7 +124,7 @@ function choose(from: readonly number[], count: number, random: Random): Set<num
 }
 
 let dump: Dump;
-let all: AnalyzeRequest[];
+let all: Asked[];
 let whole: Said[];
 let things: Things;
 /** PFNs to hit: the kernel's data that answering touches, or any page of the dump. */
@@ -141,7 +133,7 @@ const table: string[] = [];
 
 beforeAll(async () => {
   dump = await openFixture();
-  all = await requests();
+  all = await examples();
   let read = new Set<number>();
   const kernel = openKernel(
     dumpLike(dump, {
@@ -152,10 +144,10 @@ beforeAll(async () => {
     }),
   );
   whole = [];
-  for (const request of all) {
+  for (const question of all) {
     // A search reads everything: by it no page would be more worth hitting than others.
-    const before = request.command!.name === 'search' ? new Set(read) : undefined;
-    whole.push(await ask(kernel, request));
+    const before = question.command.name === 'search' ? new Set(read) : undefined;
+    whole.push(said(kernel, question));
     if (before !== undefined) read = before;
   }
   things = thingsOf(kernel);
@@ -198,16 +190,11 @@ describe.each(seeds)('seed %i', (seed) => {
         const broken = damaged(dump, hit, way, random);
         const kernel = attempt(() => openKernel(broken));
         const silent: string[] = [];
-        for (const [index, request] of all.entries()) {
+        for (const [index, question] of all.entries()) {
           if (kernel === undefined) break;
-          const said = await ask(kernel, request);
-          const before = whole[index]!;
-          const isSame = said.text === before.text;
-          if (way === 'removed' && !isSame && !said.incomplete) {
-            silent.push(
-              [request.command!.name, ...request.words, JSON.stringify(request.options)].join(' '),
-            );
-          }
+          const { text, incomplete } = said(kernel, question);
+          const isSame = text === whole[index]!.text;
+          if (way === 'removed' && !isSame && !incomplete) silent.push(question.line);
         }
         expect(silent).toEqual([]);
         const leftTasks = leftOf(things.tasks, hit);

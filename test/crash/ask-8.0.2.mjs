@@ -12,7 +12,9 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dump = join(here, '../dumps/sysrq.kdump');
-for (const subject of ['memory', 'types']) ask(join(here, `answers/sysrq-8.0.2/${subject}.txt`));
+for (const subject of ['instructions', 'memory', 'options', 'types', 'walks']) {
+  ask(join(here, `answers/sysrq-8.0.2/${subject}.txt`));
+}
 
 function ask(file) {
   const commands = readFileSync(file, 'utf8').match(/(?<=^crash> ).+/gm);

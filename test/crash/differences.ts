@@ -7,10 +7,9 @@ import type { Kernel } from '../../src/linux/kernel.ts';
 import type { Disagreement } from './facts.ts';
 import * as proofs from './proofs.ts';
 
-type Command = 'sys' | 'log' | 'ps' | 'bt' | 'bt -a' | 'foreach bt' | 'mod' | 'sym';
-
 export interface Difference {
-  readonly commands: readonly Command[];
+  /** As `commands.ts` has them. */
+  readonly commands: readonly string[];
   readonly key: RegExp;
   /** What crash said; undefined: nothing, it does not have the fact. */
   readonly crash?: RegExp;
@@ -21,12 +20,28 @@ export interface Difference {
   proof(kernel: Kernel, fact: Disagreement, said: proofs.Said): boolean;
 }
 
-const backtraces = ['bt', 'bt -a', 'foreach bt'] as const;
+const backtraces = ['bt', 'bt -a', 'foreach bt'];
 const frame = /^\d+ \w+ \S+@\w+$/;
 const belowFrame = /^\d+ \w+ \S+@\w+\+\d+$/;
 const anAddress = /^[0-9a-f]{16}( \[\w+\])?$/;
 
 export const differences: readonly Difference[] = [
+  {
+    commands: ['sys'],
+    key: /^KERNEL$/,
+    crash: /^vmlinux-/,
+    ours: /./,
+    why: 'there is no kernel file beside the dump: named is the kernel itself',
+    proof: proofs.isKernelItself,
+  },
+  {
+    commands: ['sys'],
+    key: /^DUMPFILE$/,
+    crash: /./,
+    ours: /./,
+    why: 'crash was given the file under another name',
+    proof: proofs.isDumpFile,
+  },
   {
     commands: backtraces,
     key: / delay_tsc@| stop_this_cpu@/,
@@ -93,7 +108,7 @@ export const differences: readonly Difference[] = [
     proof: proofs.isClone,
   },
   {
-    commands: ['sym'],
+    commands: ['sym -q sysrq'],
     key: /^[0-9a-f]{16}/,
     crash: /^\(r\) __(?:crc|kstrtab|kstrtabns)_/,
     why:
@@ -109,5 +124,21 @@ export const differences: readonly Difference[] = [
         !names.some(({ name }) => /^__(?:crc|kstrtab|kstrtabns)_/.test(name))
       );
     },
+  },
+  {
+    commands: ['vtop ffffffff81000000'],
+    key: /^line 2$/,
+    crash: /^ffffffff81000000 {2}\w{16}$/,
+    ours: /^ffffffff81000000 {2}\(not mapped\)$/,
+    why: 'crash gives an address beyond all memory, with an entry that is zero below it',
+    proof: proofs.isNotMapped,
+  },
+  {
+    commands: ['foreach files'],
+    key: /^line \d+$/,
+    crash: /^ *\d+ (?:\w{16} ){3}FIFO $/,
+    ours: /^ *\d+ (?:\w{16} ){3}FIFO pipe:\[\d+\]$/,
+    why: 'crash shows no name of a pipe',
+    proof: proofs.isPipe,
   },
 ];

@@ -42,17 +42,17 @@ export function lineFacts(lines: Iterable<string>): Facts {
   return new Map([...lines].map((line, index) => [`line ${index + 1}`, line]));
 }
 
-/**
- * `PANIC`: text. KERNEL and DUMPFILE name files, and we have no kernel file: of these only what
- * stands in brackets is compared.
- */
+/** Lines without crash's warnings and without blank ones. */
+export function vtopFacts(lines: Iterable<string>): Facts {
+  return lineFacts([...lines].filter((line) => line !== '' && !line.startsWith('WARNING: ')));
+}
+
+/** `PANIC`: text. */
 export function sysFacts(lines: Iterable<string>): Facts {
   const facts: Facts = new Map();
   for (const line of lines) {
     const [, field, value] = /^ *([A-Z ]+): (.*)$/.exec(line) ?? [];
-    if (field === undefined || value === undefined) continue;
-    const names = field === 'KERNEL' || field === 'DUMPFILE';
-    facts.set(field, names ? (value.match(/\[[A-Z ]+\]/g)?.join(' ') ?? '') : value);
+    if (field !== undefined && value !== undefined) facts.set(field, value);
   }
   return facts;
 }

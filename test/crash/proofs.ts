@@ -1,8 +1,9 @@
 /**
- * Memory reads that bear out a line of our backtraces. They use symbols and raw reads only, nothing
- * of the unwinder.
+ * Memory reads that bear out a line of ours. For backtraces they use symbols and raw reads only,
+ * nothing of the unwinder.
  */
 
+import { attempt } from '../../src/bytes/errors.ts';
 import type { Kernel } from '../../src/linux/kernel.ts';
 import { listModules, moduleAddress } from '../../src/linux/modules.ts';
 import type { Disagreement, Facts } from './facts.ts';
@@ -231,4 +232,41 @@ export function isElsewhere(kernel: Kernel, { key, crash }: Disagreement, { all 
       kernel.memory.u64(frame.stack) !== kernel.memory.u64(other.stack)
     );
   });
+}
+
+/** `[PARTIAL DUMP]`, `[TAINTED]`. */
+function marksIn(text: string | undefined): string {
+  return (text?.match(/\[[A-Z ]+\]/g) ?? []).join(' ');
+}
+
+/** Release and build ID are those in VMCOREINFO, crash's file is of that release. */
+export function isKernelItself({ vmcoreinfo }: Kernel, { crash, ours }: Disagreement): boolean {
+  const release = vmcoreinfo.text('OSRELEASE');
+  const name = `${release} (build ID ${vmcoreinfo.text('BUILD-ID')})`;
+  const isSame =
+    ours?.startsWith(name) === true && crash?.startsWith(`vmlinux-${release}`) === true;
+  return isSame && marksIn(crash) === marksIn(ours);
+}
+
+/** It is the name of the file that was opened, and crash says the same of it otherwise. */
+export function isDumpFile({ dump }: Kernel, { crash, ours }: Disagreement): boolean {
+  return ours?.startsWith(dump.name) === true && marksIn(crash) === marksIn(ours);
+}
+
+/** The address has no translation, and the one that crash gives is beyond all memory. */
+export function isNotMapped(kernel: Kernel, { crash }: Disagreement): boolean {
+  const [address = '', physical = ''] = (crash ?? '').split(/ +/);
+  const isMapped = attempt(() => kernel.memory.translate(BigInt(`0x${address}`))) !== undefined;
+  return !isMapped && BigInt(`0x${physical}`) > BigInt(kernel.dump.endPfn) * 4096n;
+}
+
+/** PIPEFS_MAGIC, include/uapi/linux/magic.h. */
+const pipeMagic = 0x5049_5045n;
+
+/** The file is on pipefs, the number in its name is that of its inode. */
+export function isPipe(kernel: Kernel, { ours }: Disagreement): boolean {
+  const [, address, inode] = /^ *\d+ (\w{16}) .* pipe:\[(\d+)\]$/.exec(ours ?? '') ?? [];
+  const file = kernel.object('struct file', BigInt(`0x${address}`));
+  const magic = file.f_path.dentry.d_sb.s_magic;
+  return magic === pipeMagic && file.f_inode.i_ino === BigInt(inode!);
 }

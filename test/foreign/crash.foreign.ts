@@ -59,7 +59,7 @@ async function ask(of: Kernel, name: string): Promise<string[]> {
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) throw new Error(`no command ${name}`);
   const { run } = await command.load();
-  return [...run(of, [], {}, image).text()].join('\n').split('\n');
+  return [...run(of, [], {}, { input: image }).text()].join('\n').split('\n');
 }
 
 /**

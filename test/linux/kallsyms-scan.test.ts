@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { kallsymsTables } from '../../src/linux/kallsyms.ts';
 import { scanKallsyms } from '../../src/linux/kallsyms-scan.ts';
+import { kallsymsTables } from '../../src/linux/kallsyms-tables.ts';
 import {
   imageStart,
   type SymbolToWrite,

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DumpError } from '../../src/bytes/errors.ts';
-import { Kallsyms, kallsymsTables } from '../../src/linux/kallsyms.ts';
+import { Kallsyms } from '../../src/linux/kallsyms.ts';
+import { kallsymsTables } from '../../src/linux/kallsyms-tables.ts';
 import { SymbolTable } from '../../src/linux/symbols.ts';
 import { Vmcoreinfo } from '../../src/linux/vmcoreinfo.ts';
 import { type SymbolToWrite, type TableOrder, writeKallsyms } from '../support/kallsyms.ts';

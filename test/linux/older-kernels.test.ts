@@ -150,7 +150,7 @@ describe.each(['5.4', '4.15'])('Linux %s has no types', (version) => {
     for (const { name, schema, load } of commands) {
       const { run } = await load();
       // Anything but a DumpError leaves `attempt`.
-      const answer = attempt(() => run(kernel, [], {}, 'vmcore'));
+      const answer = attempt(() => run(kernel, [], {}, { input: 'vmcore' }));
       if (answer === undefined) continue;
       const document = attempt(() =>
         answerEnvelope({ version: '1', input: 'vmcore', schema }, answer),

@@ -3,14 +3,15 @@
 import { describe, expect, test } from 'vitest';
 import { taintLetters } from '../../src/analyze/taint.ts';
 import { crashDate, duration } from '../../src/analyze/time.ts';
+import { splitWords } from '../../src/analyze/words.ts';
 import { DumpError } from '../../src/bytes/errors.ts';
 import { suggestion } from '../../src/bytes/suggest.ts';
 import { printable } from '../../src/bytes/text.ts';
 import { methods } from '../../src/capture/methods.ts';
 import { parseCompression, parseLevel } from '../../src/cli/capture-options.ts';
 import { exitStatusOf } from '../../src/cli/exit-status.ts';
-import { splitWords } from '../../src/cli/pipe.ts';
-import { createProgram, takeFile } from '../../src/cli/program.ts';
+import { commandTree, globalsFirst, takeFile } from '../../src/cli/program.ts';
+import { splitLine } from '../../src/cli/shell/line.ts';
 import { completenessLines } from '../../src/render/completeness.ts';
 import { answerEnvelope, captureEnvelope, failureEnvelope } from '../../src/render/envelope.ts';
 import { errorJson, errorLines } from '../../src/render/errors.ts';
@@ -138,20 +139,36 @@ test('taint flags have letters, unknown ones a number', () => {
 
 describe('words of the command line', () => {
   test('FILE is taken out of analyze, wherever options stand', () => {
-    const taken = { words: ['analyze', 'ps', '-u'], file: 'vmcore' };
+    const taken = { words: ['analyze', 'ps', '-u'], file: 'vmcore', scriptWords: [] };
     expect(takeFile(['analyze', 'vmcore', 'ps', '-u'])).toEqual(taken);
-    expect(takeFile(['analyze', '--json', 'vmcore', 'ps'])).toEqual({
-      words: ['analyze', '--json', 'ps'],
+    const valued = ['-c', 'ps -u', '-i', 'file', '--script', 'x.ts', 'vmcore', '--', '--json'];
+    expect(takeFile(['analyze', ...valued])).toEqual({
+      words: ['analyze', '-c', 'ps -u', '-i', 'file', '--script', 'x.ts'],
       file: 'vmcore',
+      scriptWords: ['--json'],
     });
     expect(takeFile(['analyze', '--help']).file).toBeUndefined();
     expect(takeFile(['capture', '-o', 'analyze']).file).toBeUndefined();
   });
 
-  test('lines of a pipe: quotes hold words together, # begins a comment', () => {
-    expect(splitWords('ps  -u "two words" \'x\' # all')).toEqual(['ps', '-u', 'two words', 'x']);
-    expect(splitWords('sym a#b')).toEqual(['sym', 'a#b']);
-    expect(splitWords('   # nothing')).toEqual([]);
+  test('options of tsdump itself go to the front, those of others stay where they are', () => {
+    expect(takeFile(['analyze', 'vmcore', 'vtop', '-c', '1', '--json']).words).toEqual([
+      ...['--json', 'analyze', 'vtop', '-c', '1'],
+    ]);
+    expect(globalsFirst(['analyze', 'print', '--', '--json'])).toEqual([
+      ...['analyze', 'print', '--', '--json'],
+    ]);
+  });
+
+  test('quotes of either kind hold words together', () => {
+    expect(splitWords('ps  -u "two words" \'x\'')).toEqual(['ps', '-u', 'two words', 'x']);
+    expect(splitWords('   ')).toEqual([]);
+  });
+
+  test('# begins a comment, but not within a word', () => {
+    expect(splitLine('ps -u # all')).toEqual(['ps -u']);
+    expect(splitLine('sym a#b')).toEqual(['sym a#b']);
+    expect(splitLine('   # nothing')).toEqual([]);
   });
 
   test('a slip of the fingers gets a suggestion, a different word none', () => {
@@ -173,9 +190,7 @@ describe('words of the command line', () => {
 });
 
 describe('the tree of commands knows, without importing them,', () => {
-  const nothing = (): void => {};
-  const handlers = { out: nothing, err: nothing, welcome: nothing, analyze: nothing };
-  const tree = createProgram({ ...handlers, version: '', capture: nothing, scenario: nothing });
+  const tree = commandTree('');
 
   test('the classes of the judge', () => {
     const help = tree.commands.find((command) => command.name() === 'capture')!.helpInformation();

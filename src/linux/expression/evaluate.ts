@@ -5,7 +5,8 @@
 
 import { DumpError } from '../../bytes/errors.ts';
 import type { KernelCore } from '../core.ts';
-import type { TypeRef } from '../types.ts';
+import type { AddressSpace } from '../memory.ts';
+import type { TypeRef, TypeTable } from '../types.ts';
 import { variableTypes } from '../variables.ts';
 import {
   calculate,
@@ -42,14 +43,29 @@ export type Value =
     }
   | { readonly type: CType; readonly number: bigint };
 
-/** The value of `text`. Throws `usage` for what is no expression, `absent` for unknown names. */
-export function evaluate(kernel: KernelCore, text: string): Value {
+/** What is read at the addresses of values. */
+export type ReadMemory = Pick<AddressSpace, 'read'>;
+
+interface ValueKernel {
+  readonly types: TypeTable;
+  readonly memory: ReadMemory;
+}
+
+/**
+ * The value of `text`, whose pointers lead into `memory`. Throws `usage` for what is no expression,
+ * `absent` for unknown names.
+ */
+export function evaluate(
+  kernel: KernelCore,
+  text: string,
+  memory: ReadMemory = kernel.memory,
+): Value {
   const node = parseExpression(text, typeNames(kernel.types));
-  return new Evaluator(kernel).value(node);
+  return new Evaluator(kernel, memory).value(node);
 }
 
 /** The number of a scalar value; arrays and functions are their addresses. Reads memory. */
-export function numberOf(kernel: KernelCore, value: Value): bigint {
+export function numberOf(kernel: ValueKernel, value: Value): bigint {
   if ('number' in value) return value.number;
   const { types } = kernel;
   const shape = integerShape(types, value.type);
@@ -85,9 +101,11 @@ export function variableType(kernel: KernelCore, name: string): CType | undefine
 
 class Evaluator {
   readonly #kernel: KernelCore;
+  readonly #memory: ReadMemory;
 
-  constructor(kernel: KernelCore) {
+  constructor(kernel: KernelCore, memory: ReadMemory) {
     this.#kernel = kernel;
+    this.#memory = memory;
   }
 
   value(node: Node): Value {
@@ -272,7 +290,7 @@ class Evaluator {
 
   #numberOf(value: Value): bigint {
     if (this.#isUntyped(value)) throw untyped();
-    return numberOf(this.#kernel, value);
+    return numberOf({ types: this.#kernel.types, memory: this.#memory }, value);
   }
 
   /** A variable whose type nobody knows has an address, and no value. */

@@ -1,0 +1,123 @@
+/** Values of options and operands, for completion. What takes time to load is loaded when due. */
+
+import type { Command, Option } from 'commander';
+
+export interface Candidate {
+  readonly value: string;
+  readonly meaning: string;
+}
+
+export interface Completion {
+  readonly candidates: readonly Candidate[];
+  /** Names of files fit as well: those that end so, or any where the list is empty. */
+  readonly files?: readonly string[];
+}
+
+const anyFile: Completion = { candidates: [], files: [] };
+const nothing: Completion = { candidates: [] };
+
+type Values = (typed: string) => Completion | Promise<Completion>;
+
+const files =
+  (...endings: string[]): Values =>
+  () => ({ candidates: [], files: endings });
+
+/** By the long names of options of `analyze`, `capture` and the methods. */
+const ofOptions: Readonly<Record<string, Values>> = {
+  input: files(),
+  machine: files(),
+  output: files(),
+  trace: files(),
+  picture: files('.svg', '.html'),
+  script: files('.ts', '.mts', '.js', '.mjs'),
+  'emit-types': files('.d.ts'),
+  async method() {
+    const { methods } = await import('../../capture/methods.ts');
+    return listed(methods, ({ name, format }) => [name, `ends in ${format.toUpperCase()}`]);
+  },
+  async compress() {
+    const { methods } = await import('../../capture/methods.ts');
+    const names = new Set(methods.flatMap(({ compressions }) => compressions));
+    return listed([...names], (name) => [name, '']);
+  },
+  scenario: scenarios,
+  async hardware() {
+    const { hardwareNames } = await import('../../machine/hardware.ts');
+    return listed(hardwareNames, (name) => [name, '']);
+  },
+  async expect() {
+    const { verdictClasses } = await import('../../trial/verdict-classes.ts');
+    return listed(verdictClasses, (name) => [name, '']);
+  },
+  async level(typed) {
+    const { dumpLevelBits } = await import('../../linux/pages.ts');
+    const before = typed.slice(0, typed.lastIndexOf(',') + 1);
+    const left = Object.keys(dumpLevelBits).filter((name) => !before.split(',').includes(name));
+    return listed(left, (name) => [`${before}${name}`, '']);
+  },
+  fault: faults,
+};
+
+export async function optionValues(
+  node: Command,
+  option: Option,
+  typed: string,
+): Promise<Completion> {
+  // Commands of analyze have options of the same names that are others.
+  if (node.parent?.name() === 'analyze') return nothing;
+  return (await ofOptions[option.name()]?.(typed)) ?? nothing;
+}
+
+export async function operandValues(node: Command): Promise<Completion> {
+  switch (node.name()) {
+    case 'show':
+      return scenarios();
+    case 'check':
+      return { candidates: [], files: ['.yaml', '.yml'] };
+    case 'completion':
+      return listed(['bash', 'zsh', 'fish'], (name) => [name, '']);
+    default:
+      return node.registeredArguments.length > 0 ? anyFile : nothing;
+  }
+}
+
+async function scenarios(): Promise<Completion> {
+  const { scenarioNames } = await import('../world.ts');
+  return { ...listed(scenarioNames(), (name) => [name, '']), files: ['.yaml', '.yml'] };
+}
+
+/** `memory:by=dma,region=slab`: a kind, its parameters, their choices. */
+async function faults(typed: string): Promise<Completion> {
+  const { faultKinds } = await import('../../trial/faults/kinds.ts');
+  const [, name, given = ''] = /^([^:]*):(.*)$/s.exec(typed) ?? [];
+  if (name === undefined) {
+    return listed(faultKinds, (kind) => {
+      // The whole name once more: now for its parameters.
+      const goesOn = kind.name === typed && kind.parameters.length > 0;
+      return [goesOn ? `${kind.name}:` : kind.name, kind.summary];
+    });
+  }
+  const kind = faultKinds.find((candidate) => candidate.name === name);
+  const comma = given.lastIndexOf(',') + 1;
+  const before = `${name}:${given.slice(0, comma)}`;
+  const key = /^([^=]*)=/.exec(given.slice(comma))?.[1];
+  if (key === undefined) {
+    const used = given.split(',').map((part) => part.replace(/=.*/s, ''));
+    const left = (kind?.parameters ?? []).filter((one) => !used.slice(0, -1).includes(one.name));
+    return listed(left, (parameter) => [`${before}${parameter.name}=`, parameter.meaning]);
+  }
+  const parameter = kind?.parameters.find((candidate) => candidate.name === key);
+  const choices = parameter?.type === 'choice' ? parameter.choices : [];
+  return listed(choices, (choice) => [`${before}${key}=${choice}`, '']);
+}
+
+function listed<T>(
+  all: readonly T[],
+  candidate: (one: T) => readonly [value: string, meaning: string],
+): Completion {
+  const candidates = all.map((one): Candidate => {
+    const [value, meaning] = candidate(one);
+    return { value, meaning };
+  });
+  return { candidates };
+}
