@@ -13,10 +13,13 @@
  */
 
 import { KeptFile } from './bytes/kept-file.ts';
+import type { Sink } from './bytes/sink.ts';
 import type { Source } from './bytes/source.ts';
 import type { CompressionName } from './codec/types.ts';
-import { openDump as openSource } from './dump/open.ts';
+import type { DumpContent, WriteSummary } from './dump/content.ts';
+import { openSplit as joinSources, type OpenOptions, openDump as openSource } from './dump/open.ts';
 import type { Dump } from './dump/types.ts';
+import { type WriteOptions, writeDump as writeTo } from './dump/writers.ts';
 import { fileSink } from './host/file-sink.ts';
 import { fileSource } from './host/file-source.ts';
 import { nodeWorld } from './host/world.ts';
@@ -31,19 +34,26 @@ export { answer } from './analyze/answer.ts';
 export type { Answer, Json, Missing } from './analyze/command.ts';
 export type { Script, ScriptContext, ScriptResult } from './analyze/script.ts';
 export { attempt, DumpError, type ErrorCode, type Where } from './bytes/errors.ts';
+export type { Pipe, Sink } from './bytes/sink.ts';
 export { memorySource, type Source } from './bytes/source.ts';
 export { hex16, printable } from './bytes/text.ts';
+export type { DumpContent, WriteSummary } from './dump/content.ts';
+export { flattened } from './dump/flattened/write.ts';
+export { iomemText, parseIomem } from './dump/raw/layout.ts';
 export type {
+  Architecture,
   CpuState,
   Dump,
   ElfNote,
   MemoryImage,
+  MemoryRange,
   Page,
   PageRun,
   PageState,
   Registers,
   Utsname,
 } from './dump/types.ts';
+export { type Fact, type Writer, writers } from './dump/writers.ts';
 export {
   type Backtrace,
   type BacktraceOptions,
@@ -87,9 +97,35 @@ const world = nodeWorld();
  * Opens a dump of any known format: headers, notes and page bitmaps are read, page contents are
  * not. Throws DumpErrors: `io`, `unsupported`, `corrupt`, `truncated`. Close the dump after use.
  */
-export async function openDump(pathOrSource: string | Source): Promise<Dump> {
+export async function openDump(
+  pathOrSource: string | Source,
+  options: Omit<OpenOptions, 'codecs'> = {},
+): Promise<Dump> {
   const source = typeof pathOrSource === 'string' ? fileSource(pathOrSource) : pathOrSource;
-  return openSource(source, world);
+  return openSource(source, { ...options, codecs: world.codecs });
+}
+
+/**
+ * The parts of a split dump, by paths or sources in any order, as one. A part that is missing
+ * leaves its pages missing. DumpErrors: those of openDump, `mismatch` for files that do not belong
+ * together.
+ */
+export async function openSplit(parts: readonly (string | Source)[]): Promise<Dump> {
+  const sources = parts.map((part) => (typeof part === 'string' ? fileSource(part) : part));
+  return joinSources(sources, world);
+}
+
+/**
+ * Writes a dump in a format of `writers`; finishing or aborting the sink is the caller's.
+ * DumpErrors: `usage`, `unsupported` where the format cannot hold it, those of the sink.
+ */
+export async function writeDump(
+  format: string,
+  sink: Sink,
+  content: DumpContent,
+  options: Omit<WriteOptions, 'codecs'>,
+): Promise<WriteSummary> {
+  return writeTo(format, sink, content, { ...options, codecs: world.codecs });
 }
 
 /** A crashed machine brought back to life. */

@@ -81,3 +81,19 @@ export class Bitmap {
     return ranks;
   }
 }
+
+/**
+ * A function for ascending numbers: the first bit from there on that one of the maps has, or `end`.
+ * It remembers how far each map is empty.
+ */
+export function nextInAny(maps: readonly Bitmap[], end: number): (from: number) => number {
+  const ahead = maps.map(() => -1);
+  return (from) => {
+    for (const [index, map] of maps.entries()) {
+      if (ahead[index]! >= from) continue;
+      const next = map.next(from);
+      ahead[index] = next < 0 ? end : next;
+    }
+    return Math.min(end, ...ahead);
+  };
+}

@@ -14,6 +14,15 @@ export interface Sink {
   abort(): void;
 }
 
+/** What takes bytes in order only, as a pipe does. */
+export interface Pipe {
+  readonly name: string;
+  /** `bytes` belongs to the caller again when this returns. */
+  append(bytes: Uint8Array): void;
+  finish(): void;
+  abort(): void;
+}
+
 /** A sink that grows in memory. */
 export class MemorySink implements Sink {
   readonly name: string;

@@ -73,6 +73,15 @@ export const i64 = (doc: string): Field<bigint> =>
     (v, at, x, le) => v.setBigInt64(at, x, le),
   );
 
+/** A pointer or a long of a 32-bit machine, as a bigint like its 64-bit counterpart. */
+export const word32 = (doc: string): Field<bigint> =>
+  scalar(
+    4,
+    doc,
+    (v, at, le) => BigInt(v.getUint32(at, le)),
+    (v, at, x, le) => v.setUint32(at, Number(BigInt.asUintN(32, x)), le),
+  );
+
 /** A 64-bit file offset, size or count as a number; above 2^53-1 it is `corrupt`. */
 export const count64 = (doc: string): Field<number> =>
   scalar(
@@ -131,6 +140,8 @@ export interface StructOptions {
   readonly size?: number;
   /** No padding between fields. */
   readonly packed?: boolean;
+  /** The widest alignment that the machine's ABI knows: 4 on i386, where u64 stands at 4 too. */
+  readonly maxAlign?: number;
   readonly bigEndian?: boolean;
 }
 
@@ -157,7 +168,7 @@ export function struct<F extends Fields>(
   let end = 0;
   let widest = 1;
   for (const [key, field] of Object.entries(fields)) {
-    const align = options.packed === true ? 1 : field.align;
+    const align = options.packed === true ? 1 : Math.min(field.align, options.maxAlign ?? 16);
     end = Math.ceil(end / align) * align;
     offsets.set(key, end);
     end += field.size;

@@ -1,10 +1,12 @@
 /** What a writer is given, and what it says when it is done. */
 
-import type { ElfNote, MemoryImage, Registers, Utsname } from './types.ts';
+import type { Architecture, ElfNote, MemoryImage, Registers, Utsname } from './types.ts';
 
 export interface DumpContent {
   /** Pages in state `stored` or `zero` are written, the others stay what they are. */
   readonly image: MemoryImage;
+  /** The kernel's; x86_64 unless said. */
+  readonly architecture?: Architecture;
   readonly uts: Utsname;
   /** Seconds since 1970. */
   readonly time: number;
@@ -13,7 +15,7 @@ export interface DumpContent {
   readonly vmcoreinfo: string | undefined;
   readonly physBase: bigint;
   readonly panic?: { readonly message: string; readonly task: bigint; readonly cpu: number };
-  /** For LKCD's arch header, by CPU number. */
+  /** For LKCD's arch header and diskdump's tasks, by CPU number. */
   readonly cpus: readonly {
     readonly registers: Registers;
     readonly task: bigint;
@@ -41,6 +43,21 @@ export function pagesDue(image: MemoryImage): number {
     if (state === 'stored' || state === 'zero') pages += end - first;
   }
   return pages;
+}
+
+/** Pages to write in maximal runs, ascending. */
+export function* keptRuns(image: MemoryImage): Generator<{ first: number; end: number }> {
+  let first = 0;
+  let end = 0;
+  for (const run of image.runs()) {
+    if (run.state !== 'stored' && run.state !== 'zero') continue;
+    if (run.first !== end) {
+      if (end > first) yield { first, end };
+      first = run.first;
+    }
+    end = run.end;
+  }
+  if (end > first) yield { first, end };
 }
 
 /** PFNs of the pages to write, ascending. */

@@ -12,16 +12,19 @@ import type { Dump, Page, PageRun, PageState } from './types.ts';
 
 const defaultCachePages = 4096;
 
+/** The file, or the files of a split dump. */
+type Owner = Source | Pick<Source, 'name' | 'close'>;
+
 export class DumpFile implements Dump {
   readonly name: string;
-  readonly #source: Source;
+  readonly #source: Owner;
   readonly #facts: DumpFacts;
   readonly #pages: PageReader;
   readonly #generation: number;
   #young = new Map<number, Page>();
   #old = new Map<number, Page>();
 
-  constructor(source: Source, opened: OpenedFile, cachePages = defaultCachePages) {
+  constructor(source: Owner, opened: OpenedFile, cachePages = defaultCachePages) {
     this.name = source.name;
     this.#source = source;
     this.#facts = opened.facts;
@@ -29,8 +32,8 @@ export class DumpFile implements Dump {
     this.#generation = Math.ceil(cachePages / 2);
   }
 
-  get file(): Source {
-    return this.#source;
+  get file(): Source | undefined {
+    return 'read' in this.#source ? this.#source : undefined;
   }
 
   get pageSize(): number {
@@ -51,6 +54,10 @@ export class DumpFile implements Dump {
 
   get description(): string {
     return this.#facts.description;
+  }
+
+  get architecture(): DumpFacts['architecture'] {
+    return this.#facts.architecture;
   }
 
   get uts(): DumpFacts['uts'] {

@@ -11,6 +11,7 @@ export class DumpOver implements Dump {
   readonly endPfn: number;
   readonly format: string;
   readonly description: string;
+  readonly architecture: Dump['architecture'];
   readonly uts: Dump['uts'];
   readonly time: Dump['time'];
   readonly notes: Dump['notes'];
@@ -27,6 +28,7 @@ export class DumpOver implements Dump {
     this.endPfn = of.endPfn;
     this.format = of.format;
     this.description = of.description;
+    this.architecture = of.architecture;
     this.uts = of.uts;
     this.time = of.time;
     this.notes = of.notes;

@@ -2,16 +2,23 @@
  * ELF notes as kernel dumps carry them, in ELF files and in KDUMP's note blob: per-CPU registers
  * (NT_PRSTATUS), QEMU's CPU state, VMCOREINFO's text.
  *
- * Sources: elf(5); struct elf_prstatus of the kernel's include/linux/elfcore.h with x86-64's
- * user_regs_struct; QEMU target/i386/arch_dump.c, struct QEMUCPUState.
+ * Sources: elf(5); struct elf_prstatus of the kernel's include/linux/elfcore.h with the
+ * user_regs_struct of x86-64 and i386; QEMU target/i386/arch_dump.c, struct QEMUCPUState.
  */
 
-import { array, i32, raw, struct, u16, u32, u64, type Values } from '../bytes/struct.ts';
+import { array, i32, raw, struct, u16, u32, u64, type Values, word32 } from '../bytes/struct.ts';
 import { cstring, encodeUtf8, latin1 } from '../bytes/text.ts';
-import type { CpuState, ElfNote, RegisterName, Registers } from './types.ts';
+import { namedRegisters, readWords, userRegs } from './architecture.ts';
+import type { Architecture, CpuState, ElfNote, RegisterName, Registers } from './types.ts';
 import { registerNames } from './types.ts';
 
 export const NT_PRSTATUS = 1;
+/** Name of the note with makedumpfile's list of what it erased; its type is 0. */
+export const eraseinfoName = 'ERASEINFO';
+/** Name of the notes with QEMU's CPU state; their type is 0. */
+export const qemuName = 'QEMU';
+/** Netdump's: starts with the address of the panicking task. */
+export const NT_TASKSTRUCT = 4;
 /** A dump of 8192 CPUs needs 3 MB; device dumps (NT_VMCOREDD) may add a few. */
 export const maxNotesSize = 64 * 1024 * 1024;
 /** 8192 CPUs have at most two each; an empty one takes 12 bytes of a blob of megabytes. */
@@ -41,6 +48,23 @@ export const Prstatus = struct(
     pr_fpvalid: i32('0 in kernel dumps.'),
   },
   { size: 336 },
+);
+
+/** The same of i386. */
+const Prstatus32 = struct(
+  'elf_prstatus',
+  {
+    pr_info: raw(12, 'si_signo, si_code, si_errno.'),
+    pr_cursig: u16('0 in kernel dumps.'),
+    pr_sigpend: word32('0 in kernel dumps.'),
+    pr_sighold: word32('0 in kernel dumps.'),
+    pr_pid: i32('Process id.'),
+    pr_ids: raw(12, 'ppid, pgrp, sid.'),
+    pr_times: raw(32, 'utime, stime, cutime, cstime.'),
+    pr_reg: array(word32('Registers in the order of userRegs.'), userRegs.i386.length),
+    pr_fpvalid: i32('0 in kernel dumps.'),
+  },
+  { size: 144 },
 );
 
 const qemuSegments = ['cs', 'ds', 'es', 'fs', 'gs', 'ss', 'ldt', 'tr', 'gdt', 'idt'] as const;
@@ -140,23 +164,37 @@ export function vmcoreinfoOf(notes: readonly ElfNote[]): string | undefined {
   return note === undefined || note.desc.length === 0 ? undefined : cstring(note.desc);
 }
 
+/** The panicking task, as netdump notes it. */
+export function panicTaskOf(
+  notes: readonly ElfNote[],
+  architecture: Architecture,
+): bigint | undefined {
+  const note = notes.find(({ name, type }) => name === 'CORE' && type === NT_TASKSTRUCT);
+  const task = readWords(note?.desc.subarray(0, 8) ?? new Uint8Array(0), architecture)[0];
+  return task === 0n ? undefined : task;
+}
+
 /**
  * One entry for each NT_PRSTATUS note, then one for each QEMU note; `index` counts notes of a kind.
  * An all-zero NT_PRSTATUS belongs to a CPU that did not stop: it is counted and left out.
  */
-export function cpuStatesOf(notes: readonly ElfNote[]): CpuState[] {
+export function cpuStatesOf(
+  notes: readonly ElfNote[],
+  architecture: Architecture = 'x86_64',
+): CpuState[] {
+  const Status = architecture === 'i386' ? Prstatus32 : Prstatus;
   const prstatus = notes.filter(
-    ({ name, type, desc }) =>
-      name === 'CORE' && type === NT_PRSTATUS && desc.length >= Prstatus.size,
+    ({ name, type, desc }) => name === 'CORE' && type === NT_PRSTATUS && desc.length >= Status.size,
   );
   const qemu = notes.filter(
-    ({ name, type, desc }) => name === 'QEMU' && type === 0 && desc.length >= QemuCpuState.size,
+    ({ name, type, desc }) => name === qemuName && type === 0 && desc.length >= QemuCpuState.size,
   );
   const states: CpuState[] = [];
   for (const [index, { desc }] of prstatus.entries()) {
     if (desc.every((byte) => byte === 0)) continue;
-    const { pr_pid, pr_reg } = Prstatus.read(desc);
-    states.push({ source: 'NT_PRSTATUS', index, pid: pr_pid, registers: registersOf(pr_reg) });
+    const { pr_pid, pr_reg } = Status.read(desc);
+    const registers = namedRegisters(userRegs[architecture], pr_reg);
+    states.push({ source: 'NT_PRSTATUS', index, pid: pr_pid, registers });
   }
   for (const [index, { desc }] of qemu.entries()) {
     states.push(qemuState(index, QemuCpuState.read(desc)));

@@ -46,6 +46,12 @@ export interface MemoryImage {
   runs(): Iterable<PageRun>;
 }
 
+/** Physical addresses from `start` to below `end`. */
+export interface MemoryRange {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
 export interface Utsname {
   readonly sysname: string;
   readonly nodename: string;
@@ -54,6 +60,9 @@ export interface Utsname {
   readonly machine: string;
   readonly domainname: string;
 }
+
+/** The kernels whose dumps are read. i386: any 32-bit x86 kernel, with PAE or without. */
+export type Architecture = 'x86_64' | 'i386';
 
 /** General registers of x86-64, in the order of NT_PRSTATUS's pr_reg. */
 export const registerNames = [
@@ -67,17 +76,19 @@ export type Registers = Readonly<Record<RegisterName, bigint>>;
 /** One CPU's state as the file has it. Which CPU it is, is for `src/linux` to find by evidence. */
 export interface CpuState {
   /**
-   * Where it comes from: the n-th note of this kind, or the LKCD CPU slot. LKCD has the first 21
-   * registers only: fs_base to gs are 0 there.
+   * Where it comes from: the n-th note of this kind, the LKCD CPU slot, or diskdump's sub header
+   * and the CPU that its header names. LKCD has the first 21 registers only: fs_base to gs are 0
+   * there.
    */
-  readonly source: 'NT_PRSTATUS' | 'QEMU' | 'LKCD' | 'machine';
+  readonly source: 'NT_PRSTATUS' | 'QEMU' | 'LKCD' | 'DISKDUMP' | 'machine';
   readonly index: number;
+  /** Of an i386 dump: eax stands in rax and so on; what that machine does not have is 0. */
   readonly registers: Registers;
   /** pr_pid; QEMU puts the CPU number + 1 here. */
   readonly pid?: number;
   /** Control registers cr0..cr4 and the kernel's GS base: QEMU's note only. */
   readonly control?: { readonly cr3: bigint; readonly cr4: bigint; readonly kernelGsBase: bigint };
-  /** LKCD: the task that the slot names. */
+  /** LKCD, diskdump: the task that the file names for this CPU. */
   readonly task?: bigint;
 }
 
@@ -92,6 +103,7 @@ export interface Dump extends MemoryImage {
   readonly format: string;
   /** `KDUMP v6, zlib`: one line for people. */
   readonly description: string;
+  readonly architecture: Architecture;
   readonly uts: Utsname | undefined;
   /** Seconds since 1970, where the header says so. */
   readonly time: number | undefined;
@@ -99,7 +111,7 @@ export interface Dump extends MemoryImage {
   readonly cpus: readonly CpuState[];
   /** The text of the VMCOREINFO note, undefined where the format carries none. */
   readonly vmcoreinfo: string | undefined;
-  /** LKCD: panic string and panicking task of its header. */
+  /** LKCD: panic string and panicking task of its header; diskdump has the task only. */
   readonly panic: { readonly message: string; readonly task: bigint } | undefined;
   /** makedumpfile's filter bits (1 zero, 2 cache, 4 private cache, 8 user, 16 free), if known. */
   readonly level: number | undefined;

@@ -49,7 +49,7 @@ export function cpuContexts(kernel: KernelCore): CpuContext[] {
   const cpus = kernel.cpus.map((cpu) => describeCpu(kernel, stacks, cpu, clues));
   const matched = new Map<number, Match>();
   // QEMU writes each vCPU twice, as NT_PRSTATUS and in a note of its own that knows more.
-  for (const source of ['machine', 'LKCD', 'QEMU', 'NT_PRSTATUS'] as const) {
+  for (const source of ['machine', 'LKCD', 'DISKDUMP', 'QEMU', 'NT_PRSTATUS'] as const) {
     const states = kernel.dump.cpus.filter(
       (state) => state.source === source && !isEmpty(state.registers),
     );

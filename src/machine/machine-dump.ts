@@ -21,6 +21,7 @@ export type RegisterSource = 'machine' | 'NT_PRSTATUS';
 export class MachineDump implements Dump {
   readonly format = 'machine';
   readonly description = 'memory of an emulated machine';
+  readonly architecture = 'x86_64';
   readonly name: string;
   readonly pageSize: number;
   readonly uts: Utsname | undefined;

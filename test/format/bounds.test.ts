@@ -12,16 +12,16 @@ import {
   PT_LOAD,
   PT_NOTE,
 } from '../../src/dump/elf/layout.ts';
+import { slotSize } from '../../src/dump/lkcd/arch-header.ts';
 import {
-  ArchHeader,
+  ArchHeaders,
   archMagic,
-  archVersion,
+  archVersions,
   dumpMagic,
   HeaderV8,
   headerAreaSize,
   PageFlags,
   PageRecord,
-  slotSize,
 } from '../../src/dump/lkcd/layout.ts';
 import { maxNotesSize } from '../../src/dump/notes.ts';
 import { openDump } from '../../src/dump/open.ts';
@@ -85,10 +85,10 @@ describe('lkcd', () => {
       dh_page_size: 4096,
       utsname: NewUtsname.encode({ ...system, nodename: 'made', domainname: '' }),
     });
-    ArchHeader.write(area, HeaderV8.size, {
+    ArchHeaders.x86_64.write(area, HeaderV8.size, {
       dha_magic: archMagic,
-      dha_version: archVersion,
-      dha_header_size: ArchHeader.size + slots * slotSize,
+      dha_version: archVersions.x86_64,
+      dha_header_size: ArchHeaders.x86_64.size + slots * slotSize('x86_64'),
       dha_regs: Array.from({ length: 21 }, (_, index) => BigInt(index + 1)),
       dha_smp_num_cpus: slots,
       dha_dumping_cpu: dumping,
@@ -106,8 +106,8 @@ describe('lkcd', () => {
     const dump = await open(Buffer.concat([header(0, 0), ...records, record(0, PageFlags.end, 0)]));
     expect(dump.readPage(1).state).toBe('stored');
     expect(dump.readPage(2).bytes).toBeUndefined();
-    expect([...dump.runs()].at(-1)?.end).toBe(2);
-    expect(dump.incomplete).toContain('raw page of 100 bytes');
+    expect(dump.readPage(2)).toMatchObject({ state: 'damaged', problem: { code: 'corrupt' } });
+    expect(dump.readPage(2).problem?.message).toContain('raw page of 100 bytes');
   });
 
   test("the dumping CPU's registers stand in where its slot is empty, for no other", async () => {

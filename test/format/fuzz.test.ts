@@ -26,7 +26,10 @@ const hotSpots: Readonly<Record<string, readonly number[]>> = {
   elf: [0, 0, 64, 192],
   kdump: [0, 400, 4096, 4096, 4200, 12288, 16384, 20480],
   flattened: [0, 4096, 4096, 8208, 4612],
+  diskdump: [0, 400, 4096, 4500, 8192, 12288, 16384, 20480],
   lkcd: [0, 0, 700, 65536, 65536, 65600],
+  lime: [0, 0, 4128, 8256],
+  mkdump: [0, 0, 64, 4096, 4096, 4200],
 };
 
 /** Counts what a reader asks for, and stops one that would go on for ever. */

@@ -364,5 +364,12 @@ test('a dump that claims more pages than an array can have is held like any othe
 function dumpOf(image: MemoryImage): Dump {
   const nothing = { uts: undefined, time: undefined, vmcoreinfo: undefined, panic: undefined };
   const facts = { format: 'test', description: '', notes: [], cpus: [], level: undefined };
-  return { ...image, ...nothing, ...facts, incomplete: undefined, close: () => {} };
+  return {
+    ...image,
+    ...nothing,
+    ...facts,
+    architecture: 'x86_64',
+    incomplete: undefined,
+    close: () => {},
+  };
 }

@@ -13,19 +13,22 @@
  *   cut -100                          ends the file at an offset, from the end if negative
  */
 
-import { deflateSync } from 'node:zlib';
-import type { CompressionName } from '../../src/codec/types.ts';
-
-/** Packs a page; the caller lends the codecs that Node does not have. */
-export type Pack = (name: CompressionName, page: Uint8Array) => Uint8Array;
-
-const pageSize = 4096;
-
-interface Directive {
-  readonly word: string;
-  readonly position: readonly string[];
-  readonly options: ReadonlyMap<string, string>;
-}
+import {
+  big,
+  contentOf,
+  type Directive,
+  num,
+  type Pack,
+  type PageToWrite,
+  packed,
+  pageSize,
+  parseDirective,
+  pfnsOf,
+  writeUtsname,
+} from './directives.ts';
+import { makeDiskdump } from './maker-diskdump.ts';
+import { makeLkcd } from './maker-lkcd.ts';
+import { makeElf32, makeLime, makeMkdump, note32 } from './maker-plain.ts';
 
 export function makeDump(recipe: string, pack: Pack): Uint8Array {
   const directives = recipe
@@ -37,133 +40,21 @@ export function makeDump(recipe: string, pack: Pack): Uint8Array {
   if (start === undefined) throw new Error('an empty recipe');
   const wraps = new Set(['poke', 'cut', 'pad', 'flatten', 'record']);
   const body = rest.filter(({ word }) => !wraps.has(word));
-  const makers = { lkcd: makeLkcd, kdump: makeKdump, elf: makeElf, bytes: makeBytes };
+  const makers = {
+    diskdump: makeDiskdump,
+    lkcd: makeLkcd,
+    kdump: makeKdump,
+    elf: makeElf,
+    elf32: makeElf32,
+    lime: makeLime,
+    mkdump: makeMkdump,
+    bytes: makeBytes,
+  };
   const make = makers[start.word as keyof typeof makers];
   if (make === undefined) throw new Error(`no file is called ${start.word}`);
   let file = make(start, body, pack);
   for (const directive of rest.filter(({ word }) => wraps.has(word))) file = wrap(file, directive);
   return new Uint8Array(file);
-}
-
-function parseDirective(line: string): Directive {
-  const [word, ...words] = line.split(/\s+/);
-  const options = new Map<string, string>();
-  const position: string[] = [];
-  for (const each of words) {
-    const [key, value] = each.split('=');
-    if (value === undefined) position.push(each);
-    else options.set(key!, value);
-  }
-  return { word: word!, position, options };
-}
-
-/** A number option, or the default. */
-function num({ options }: Directive, key: string, otherwise: number): number {
-  const value = options.get(key);
-  return value === undefined ? otherwise : Number(value);
-}
-
-function big({ options }: Directive, key: string): bigint {
-  return BigInt(options.get(key) ?? 0);
-}
-
-/** `5` or `3-7`, both ends included. */
-function pfnsOf({ position }: Directive): number[] {
-  const [first, last] = position[0]!.split('-').map(Number);
-  return Array.from({ length: (last ?? first!) - first! + 1 }, (_, index) => first! + index);
-}
-
-function contentOf({ options, position }: Directive): Buffer {
-  const page = Buffer.alloc(pageSize);
-  if (position.includes('zero')) return page;
-  if (options.has('fill')) return page.fill(Number(options.get('fill')));
-  if (options.has('text')) return page.fill(`${options.get('text')} `);
-  let seed = Number(options.get('random') ?? 1);
-  for (let at = 0; at < pageSize; at++) {
-    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-    page[at] = seed >>> 24;
-  }
-  return page;
-}
-
-function packed(as: string, page: Buffer, pack: Pack): Buffer {
-  if (as === 'raw') return page;
-  if (as === 'zlib') return deflateSync(page);
-  return Buffer.from(pack(as as CompressionName, page));
-}
-
-// --- LKCD ----------------------------------------------------------------------------------------
-
-const lkcdMagic = Buffer.from('ed238f61730119a8', 'hex');
-const lkcdCompression: Readonly<Record<string, number>> = { none: 0, rle: 1, zlib: 2 };
-
-function makeLkcd(start: Directive, body: readonly Directive[], pack: Pack): Buffer {
-  const version = num(start, 'version', 8);
-  const area = num(start, 'area', 65536);
-  const compress = start.options.get('compress') ?? 'none';
-  const header = Buffer.alloc(area);
-  // Version 8 packed everything; before it the compiler's padding stands after the panic string.
-  const shift = version < 8 ? 4 : 0;
-  lkcdMagic.copy(header);
-  header.writeUInt32LE(version, 8);
-  header.writeUInt32LE(version < 8 ? 744 : version === 8 ? 734 : 742, 12);
-  header.writeUInt32LE(pageSize, 20);
-  header.writeUInt32LE(body.filter(({ word }) => word === 'page').length, 48);
-  header.write('Recipe panic', 52);
-  header.writeBigUInt64LE(1700000000n, 308 + shift);
-  writeUtsname(header, 324 + shift);
-  const task = version < 8 ? 720 : 714;
-  header.writeBigUInt64LE(0xffff888000001000n, task);
-  header.writeUInt32LE(lkcdCompression[compress]!, task + 8);
-  if (version >= 9) header.writeBigUInt64LE(BigInt(num(start, 'says', area)), 734);
-  const pieces: Buffer[] = [header];
-  for (const directive of body) {
-    if (directive.word === 'arch') writeArch(header, version === 8 ? 734 : 742, directive);
-    else pieces.push(...lkcdRecords(directive, compress, pack));
-  }
-  return Buffer.concat(pieces);
-}
-
-function writeArch(header: Buffer, at: number, arch: Directive): void {
-  const slots = num(arch, 'slots', 2);
-  header.writeBigUInt64LE(0xdeaddeadn, at);
-  header.writeUInt32LE(2, at + 8);
-  header.writeUInt32LE(num(arch, 'size', 192 + 192 * slots), at + 12);
-  header.writeUInt32LE(slots, at + 184);
-  header.writeInt32LE(num(arch, 'dumping', 0), at + 188);
-  for (let cpu = 0; cpu < num(arch, 'online', slots); cpu++) {
-    const registers = at + 192 + 168 * cpu;
-    // r15 counts the CPU, rip and rsp are what readers look for.
-    header.writeBigUInt64LE(BigInt(cpu + 1), registers);
-    header.writeBigUInt64LE(0xffffffff81000000n + BigInt(cpu), registers + 16 * 8);
-    header.writeBigUInt64LE(0xffffc90000000000n + BigInt(cpu), registers + 19 * 8);
-    header.writeBigUInt64LE(0xffff888000001000n + BigInt(cpu), at + 192 + 168 * slots + 8 * cpu);
-  }
-}
-
-function lkcdRecords(directive: Directive, compress: string, pack: Pack): Buffer[] {
-  if (directive.word === 'end') return [lkcdRecord(0n, 0, num(directive, 'flags', 4))];
-  if (directive.word !== 'page') throw new Error(`LKCD has no ${directive.word}`);
-  const as = directive.options.get('as') ?? (compress === 'none' ? 'raw' : compress);
-  const data = as === 'nothing' ? Buffer.alloc(0) : packed(as, contentOf(directive), pack);
-  const flags = num(directive, 'flags', as === 'raw' || as === 'nothing' ? 1 : 2);
-  return pfnsOf(directive).flatMap((pfn) => {
-    const address = BigInt(pfn) * BigInt(pageSize) + big(directive, 'shift');
-    return [lkcdRecord(address, num(directive, 'size', data.length), flags), data];
-  });
-}
-
-function lkcdRecord(address: bigint, size: number, flags: number): Buffer {
-  const record = Buffer.alloc(16);
-  record.writeBigUInt64LE(address, 0);
-  record.writeUInt32LE(size, 8);
-  record.writeUInt32LE(flags, 12);
-  return record;
-}
-
-function writeUtsname(target: Buffer, at: number): void {
-  const texts = ['Linux', 'recipe', '6.1.0-recipe', '#1 SMP', 'x86_64', '(none)'];
-  for (const [index, text] of texts.entries()) target.write(text, at + 65 * index);
 }
 
 // --- notes ---------------------------------------------------------------------------------------
@@ -173,6 +64,12 @@ function noteOf(directive: Directive): Buffer {
   if (kind === 'vmcoreinfo') {
     const lines = directive.options.get('text')?.replaceAll(';', '\n').replaceAll(':', '=');
     return encodeNote('VMCOREINFO', 0, Buffer.from(`${lines ?? 'OSRELEASE=6.1.0-recipe'}\n`));
+  }
+  if (kind === 'xen') return encodeNote('Xen', 0x1000001, Buffer.alloc(80));
+  if (kind === 'taskstruct') {
+    const desc = Buffer.alloc(2048);
+    desc.writeBigUInt64LE(big(directive, 'task'));
+    return encodeNote('CORE', 4, desc);
   }
   if (kind === 'qemu') {
     const desc = Buffer.alloc(440);
@@ -205,13 +102,26 @@ function encodeNote(name: string, type: number, desc: Buffer): Buffer {
 const kdumpFlags: Readonly<Record<string, number>> = {
   raw: 0, zlib: 1, lzo: 2, snappy: 4, zstd: 0x20,
 }; // biome-ignore format: one table
-const subHeaderSize = 104;
+
+/** Where i386 has something else than x86_64, in the main header and in the sub header. */
+function kdumpPlaces(start: Directive) {
+  const is32 = start.options.get('machine') === 'i386';
+  return is32
+    ? { is32, time: 404, fields: 412, level: 4, range: 12, text: 20, note: 32, erased: 44,
+        range64: 56, subSize: 80 }
+    : { is32, time: 408, fields: 424, level: 8, range: 16, text: 32, note: 48, erased: 64,
+        range64: 80, subSize: 104 }; // biome-ignore format: one table
+}
 
 function makeKdump(start: Directive, body: readonly Directive[], pack: Pack): Buffer {
+  const { is32, subSize } = kdumpPlaces(start);
   const endPfn = num(start, 'pages', 64);
   const maps = num(start, 'bitmaps', 2);
-  const notes = Buffer.concat(body.filter(({ word }) => word === 'note').map(noteOf));
-  const subBlocks = Math.ceil((subHeaderSize + notes.length) / pageSize);
+  const isStatus = ({ position }: Directive): boolean => position[0] === 'prstatus';
+  const noteFor = (note: Directive): Buffer =>
+    is32 && isStatus(note) ? note32(note) : noteOf(note);
+  const notes = Buffer.concat(body.filter(({ word }) => word === 'note').map(noteFor));
+  const subBlocks = Math.ceil((subSize + notes.length) / pageSize);
   const mapBlocks = Math.ceil(Math.ceil(endPfn / 8) / pageSize);
   const bitmapsAt = (1 + subBlocks) * pageSize;
   const descriptorsAt = bitmapsAt + maps * mapBlocks * pageSize;
@@ -226,16 +136,18 @@ function makeKdump(start: Directive, body: readonly Directive[], pack: Pack): Bu
   for (const directive of body.filter(({ word }) => word === 'excluded')) {
     for (const pfn of pfnsOf(directive)) setBit(0, pfn);
   }
+  // Pages of a split dump whose descriptors are in another part.
+  for (const directive of body.filter(({ word }) => word === 'elsewhere')) {
+    for (const pfn of pfnsOf(directive)) {
+      setBit(0, pfn);
+      setBit(1, pfn);
+    }
+  }
   for (const { pfn } of pages) {
     setBit(0, pfn);
     if (maps === 2) setBit(1, pfn);
   }
   return Buffer.concat([file, ...kdumpData(file, descriptorsAt, pages, pack)]);
-}
-
-interface PageToWrite {
-  readonly pfn: number;
-  readonly directive: Directive;
 }
 
 function pagesOf(directive: Directive): PageToWrite[] {
@@ -271,34 +183,53 @@ function writeKdumpHeader(
   start: Directive,
   blocks: { endPfn: number; subBlocks: number; mapBlocks: number },
 ): void {
+  const { is32, time, fields } = kdumpPlaces(start);
   file.write((start.options.get('signature') ?? 'KDUMP').padEnd(8));
   file.writeInt32LE(num(start, 'version', 6), 8);
-  writeUtsname(file, 12);
-  file.writeBigUInt64LE(1700000000n, 408);
-  file.writeUInt32LE(num(start, 'status', 1), 424);
-  file.writeInt32LE(pageSize, 428);
-  file.writeInt32LE(blocks.subBlocks, 432);
-  file.writeUInt32LE(blocks.mapBlocks, 436);
-  file.writeUInt32LE(blocks.endPfn, 440);
-  file.writeInt32LE(1, 460);
+  writeUtsname(file, 12, start.options.get('uname') ?? (is32 ? 'i686' : 'x86_64'));
+  if (start.options.has('nameless')) file.fill(0, 12, 402);
+  file.writeUInt32LE(1700000000, time);
+  file.writeUInt32LE(num(start, 'status', 1), fields);
+  file.writeInt32LE(pageSize, fields + 4);
+  file.writeInt32LE(blocks.subBlocks, fields + 8);
+  file.writeUInt32LE(blocks.mapBlocks, fields + 12);
+  file.writeUInt32LE(blocks.endPfn, fields + 16);
+  file.writeInt32LE(1, fields + 36);
 }
 
 function writeSubHeader(file: Buffer, start: Directive, notes: Buffer, endPfn: number): void {
   const sub = file.subarray(pageSize);
   const version = num(start, 'version', 6);
-  sub.writeInt32LE(num(start, 'level', 31), 8);
-  sub.writeInt32LE(num(start, 'split', 0), 12);
-  notes.copy(sub, subHeaderSize);
+  const at = kdumpPlaces(start);
+  const writeLong = (value: bigint, place: number): void => {
+    if (at.is32) sub.writeUInt32LE(Number(value), place);
+    else sub.writeBigUInt64LE(value, place);
+  };
+  const writeRange = (offset: number, size: number, place: number): void => {
+    sub.writeBigUInt64LE(BigInt(offset), place);
+    writeLong(BigInt(size), place + 8);
+  };
+  sub.writeInt32LE(num(start, 'level', 31), at.level);
+  sub.writeInt32LE(num(start, 'split', 0), at.level + 4);
+  if (start.options.has('split') && version >= 6) {
+    sub.writeBigUInt64LE(big(start, 'first'), at.range64);
+    sub.writeBigUInt64LE(big(start, 'end'), at.range64 + 8);
+  } else if (start.options.has('split')) {
+    writeLong(big(start, 'first'), at.range);
+    writeLong(big(start, 'end'), at.range + (at.is32 ? 4 : 8));
+  }
+  const erased = start.options.get('eraseinfo') ?? '';
+  if (version >= 5 && erased !== '') {
+    writeRange(pageSize + at.subSize + notes.length, erased.length, at.erased);
+    sub.write(erased, at.subSize + notes.length);
+  }
+  notes.copy(sub, at.subSize);
   const text = notes.indexOf('OSRELEASE=');
   if (version >= 3 && text >= 0) {
-    sub.writeBigUInt64LE(BigInt(pageSize + subHeaderSize + text), 32);
-    sub.writeBigUInt64LE(BigInt(notes.indexOf('\n', text) + 1 - text), 40);
+    writeRange(pageSize + at.subSize + text, notes.indexOf('\n', text) + 1 - text, at.text);
   }
-  if (version >= 4 && notes.length > 0) {
-    sub.writeBigUInt64LE(BigInt(pageSize + subHeaderSize), 48);
-    sub.writeBigUInt64LE(BigInt(notes.length), 56);
-  }
-  if (version >= 6) sub.writeBigUInt64LE(BigInt(endPfn), 96);
+  if (version >= 4 && notes.length > 0) writeRange(pageSize + at.subSize, notes.length, at.note);
+  if (version >= 6) sub.writeBigUInt64LE(BigInt(endPfn), at.range64 + 16);
 }
 
 // --- ELF -----------------------------------------------------------------------------------------
@@ -325,6 +256,8 @@ function makeElf(start: Directive, body: readonly Directive[]): Buffer {
     const section = Buffer.alloc(64);
     section.writeUInt32LE(count, 44);
     head.writeBigUInt64LE(BigInt(head.length), 40);
+    head.writeUInt16LE(64, 58);
+    head.writeUInt16LE(1, 60);
     return Buffer.concat([head, section, ...loadData(head, phoff, loads, head.length + 64)]);
   }
   return Buffer.concat([head, ...loadData(head, phoff, loads, head.length)]);

@@ -30,10 +30,11 @@ export function dumpLike(dump: Dump, changes: Partial<Dump>): Dump {
     readPage: (pfn) => dump.readPage(pfn),
     runs: () => dump.runs(),
   };
-  const { format, description, uts, time, notes, cpus, vmcoreinfo, panic, level } = dump;
+  const { format, description, architecture, uts, time, notes, cpus, vmcoreinfo, panic, level } =
+    dump;
   return {
     ...memory,
-    ...{ format, description, uts, time, notes, cpus, vmcoreinfo, panic, level },
+    ...{ format, description, architecture, uts, time, notes, cpus, vmcoreinfo, panic, level },
     incomplete: dump.incomplete,
     close: () => dump.close(),
     ...changes,

@@ -89,3 +89,23 @@ export function imageOf(
     },
   };
 }
+
+const heldPage: fc.Arbitrary<PageToHold> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: pageArbitrary(4096).map((bytes) => ({ state: 'stored' as const, bytes })),
+  },
+  { weight: 1, arbitrary: fc.constant({ state: 'zero' as const }) },
+  { weight: 1, arbitrary: fc.constant({ state: 'excluded' as const }) },
+);
+/** Pages alone, in rows, around the block limits of bitmaps. */
+const somePfn = fc.oneof(fc.nat(40), fc.integer({ min: 32760, max: 32775 }), fc.nat(70_000));
+
+/** A few pages of any state, some of them twice. */
+export const heldPagesArbitrary = fc.array(fc.tuple(somePfn, heldPage), { maxLength: 12 });
+
+/** An image of them. */
+export const heldImageArbitrary = heldPagesArbitrary.map((list) => {
+  const pages = new Map(list);
+  return { pages, image: imageOf(pages, Math.max(0, ...pages.keys()) + 1) };
+});

@@ -9,6 +9,7 @@ import { maxNotes, parseNotes } from '../../src/dump/notes.ts';
 const facts: DumpFacts = {
   format: 'kdump',
   description: 'a dump',
+  architecture: 'x86_64',
   uts: undefined,
   time: undefined,
   notes: [],

@@ -11,6 +11,7 @@ import { i64, struct, text } from '../../bytes/struct.ts';
 export const signature = 'makedumpfile';
 export const headerSize = 4096;
 export const flatType = 1n;
+export const flatVersion = 1n;
 
 export const FlatHeader = struct(
   'makedumpfile_header',

@@ -27,10 +27,11 @@ export async function openFlattened(source: Source, context: OpenContext): Promi
     });
   }
   const records = scanRecords(source);
-  const { facts, pages } = await context.openInner(innerSource(source, records));
+  const { facts, pages, part } = await context.openInner(innerSource(source, records));
   const flawed = records.problem;
   return {
     facts: { ...facts, description: `${facts.description}, flattened` },
+    part,
     pages:
       flawed === undefined
         ? pages

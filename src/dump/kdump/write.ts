@@ -1,34 +1,22 @@
 /**
- * Writes KDUMP version 6: what crash and makedumpfile open without an option. The whole layout
- * before the data is known from the image's runs: header, sub header and notes, two bitmaps,
- * descriptors; descriptors and data are then written side by side.
- *
- * A page that turns out unreadable keeps a descriptor of zeros (offset 0: lost), and the header
+ * Writes KDUMP version 6, whole or in parts: what crash and makedumpfile open without an option.
+ * Each part of a split dump has all headers and both bitmaps, and the descriptors and data of its
+ * own pages, as makedumpfile --split writes them. Where a page turns out unreadable, the header
  * says incomplete.
  */
 
-import { Bitmap } from '../../bytes/bitmap.ts';
-import { Appender, appenderOfKept, type Sink } from '../../bytes/sink.ts';
+import { DumpError } from '../../bytes/errors.ts';
+import type { Sink } from '../../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../../codec/types.ts';
-import {
-  type DumpContent,
-  isZeroPage,
-  type Progress,
-  pfnsToWrite,
-  type WriteSummary,
-} from '../content.ts';
-import { descOffset, encodeNotes, NT_PRSTATUS } from '../notes.ts';
+import type { DumpContent, Progress, WriteSummary } from '../content.ts';
+import { type Plan, planOf, writeDescribed } from '../described-write.ts';
+import { compressionFlags, DiskDumpHeaders, type PfnRange } from '../disk-dump.ts';
+import { descOffset, encodeNotes, eraseinfoName, NT_PRSTATUS } from '../notes.ts';
 import type { ElfNote } from '../types.ts';
 import { NewUtsname } from '../utsname.ts';
-import {
-  compressionFlags,
-  DiskDumpHeader,
-  DumpStatus,
-  KdumpSubHeader,
-  newestVersion,
-  PageDescriptor,
-  signature,
-} from './layout.ts';
+import { DumpStatus, KdumpSubHeaders, newestVersion, signature } from './layout.ts';
+
+const KdumpSubHeader = KdumpSubHeaders.x86_64;
 
 export interface KdumpOptions {
   readonly compression: Exclude<CompressionName, 'rle'>;
@@ -38,80 +26,103 @@ export interface KdumpOptions {
   readonly progress?: Progress;
 }
 
-const pagesPerProgress = 1024;
-/** makedumpfile's own buffers (-b 4): what a dump that is cut short can still say of its pages. */
-const pieceBytes = 64 * 1024;
-
-interface Plan {
-  readonly blockSize: number;
-  readonly endPfn: number;
-  readonly ram: Bitmap;
-  readonly stored: Bitmap;
-  readonly pages: number;
-  readonly notes: Uint8Array;
-  readonly subHeaderBlocks: number;
-  readonly bitmapBlocks: number;
-  readonly descriptorsAt: number;
-  readonly dataAt: number;
-}
-
 /** Writes the whole file; finishing or aborting the sink is the caller's. */
 export function writeKdump(sink: Sink, content: DumpContent, options: KdumpOptions): WriteSummary {
-  const plan = planOf(content);
-  const { blockSize, stored, ram } = plan;
-  const half = (plan.bitmapBlocks / 2) * blockSize;
-  const bitmapsAt = (1 + plan.subHeaderBlocks) * blockSize;
-  writeHeaders(sink, content, options, plan, 0);
-  sink.write(bitmapsAt, ram.bytes);
-  sink.write(bitmapsAt + half, stored.bytes);
-  const written = writePages(sink, content, options, plan);
-  if (written.unreadable > 0) {
-    writeHeaders(sink, content, options, plan, DumpStatus.incomplete);
+  return writePart(jobOf(content), sink, options, 'whole');
+}
+
+/**
+ * Writes one file for each sink, with about the same number of pages in each; finishing or aborting
+ * the sinks is the caller's. Progress is told over all of them.
+ */
+export function writeKdumpSplit(
+  sinks: readonly Sink[],
+  content: DumpContent,
+  options: KdumpOptions,
+): WriteSummary[] {
+  const job = jobOf(content);
+  const { endPfn, pages } = job.plan;
+  let first = 0;
+  let before = 0;
+  return sinks.map((sink, index) => {
+    const isLast = index === sinks.length - 1;
+    const share = Math.round((pages * (index + 1)) / sinks.length);
+    const wanted = Math.ceil(pfnOfRank(job.plan, share) / partAlign) * partAlign;
+    const end = isLast ? endPfn : Math.min(endPfn, wanted);
+    const progress = (done: number): void => options.progress?.(before + done, pages);
+    const written = writePart(job, sink, { ...options, progress }, { first, end });
+    first = end;
+    before += written.pages;
+    return written;
+  });
+}
+
+/** crash counts the pages of a part from its first word of 64 bits of the bitmap on. */
+const partAlign = 64;
+
+/** The first PFN that has so many stored pages before it. */
+function pfnOfRank({ stored, endPfn }: Plan, rank: number): number {
+  let low = 0;
+  let high = endPfn;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (stored.rank(middle) < rank) low = middle + 1;
+    else high = middle;
   }
+  return low;
+}
+
+/** What all parts have in common. */
+interface Job {
+  readonly content: DumpContent;
+  readonly notes: readonly ElfNote[];
+  readonly noteBytes: Uint8Array;
+  /** The text of what was erased: not among the notes. */
+  readonly eraseinfo: Uint8Array;
+  readonly plan: Plan;
+}
+
+function jobOf(content: DumpContent): Job {
+  const { image, architecture = 'x86_64' } = content;
+  if (architecture !== 'x86_64') {
+    throw new DumpError('unsupported', `a KDUMP file of ${architecture} is not written`, {
+      hint: 'LKCD and diskdump are',
+    });
+  }
+  const notes = content.notes.filter(({ name }) => name !== eraseinfoName);
+  const erased = content.notes.find(({ name }) => name === eraseinfoName);
+  const eraseinfo = erased?.desc ?? new Uint8Array(0);
+  const noteBytes = encodeNotes(notes);
+  const plan = planOf(image, KdumpSubHeader.size + noteBytes.length + eraseinfo.length);
+  return { content, notes, noteBytes, eraseinfo, plan };
+}
+
+function writePart(
+  job: Job,
+  sink: Sink,
+  options: KdumpOptions,
+  part: PfnRange | 'whole',
+): WriteSummary {
+  const { content, plan } = job;
+  const held = part === 'whole' ? { first: 0, end: plan.endPfn } : part;
+  writeHeaders(job, sink, options, part, 0);
+  const written = writeDescribed(sink, content.image, options, plan, held);
+  if (written.unreadable > 0) writeHeaders(job, sink, options, part, DumpStatus.incomplete);
   return written;
 }
 
-function planOf(content: DumpContent): Plan {
-  const { image } = content;
-  const blockSize = image.pageSize;
-  const runs = [...image.runs()];
-  const endPfn = Math.max(1, image.endPfn);
-  const bitmapBlocks = 2 * Math.ceil(Math.ceil(endPfn / 8) / blockSize);
-  const bitmapSize = (bitmapBlocks / 2) * blockSize;
-  const ram = new Bitmap(new Uint8Array(bitmapSize));
-  const stored = new Bitmap(new Uint8Array(bitmapSize));
-  let pages = 0;
-  for (const { first, end, state } of runs) {
-    const kept = state === 'stored' || state === 'zero';
-    if (!kept && state !== 'excluded') continue;
-    for (let pfn = first; pfn < end; pfn++) {
-      ram.add(pfn);
-      if (kept) stored.add(pfn);
-    }
-    if (kept) pages += end - first;
-  }
-  const notes = encodeNotes(content.notes);
-  const subHeaderBlocks = Math.ceil((KdumpSubHeader.size + notes.length) / blockSize);
-  const descriptorsAt = (1 + subHeaderBlocks + bitmapBlocks) * blockSize;
-  const dataAt = descriptorsAt + pages * PageDescriptor.size;
-  return {
-    blockSize, endPfn, ram, stored, pages, notes, subHeaderBlocks, bitmapBlocks, descriptorsAt,
-    dataAt,
-  }; // biome-ignore format: a list
-}
-
 function writeHeaders(
+  { content, notes, noteBytes, eraseinfo, plan }: Job,
   sink: Sink,
-  content: DumpContent,
   options: KdumpOptions,
-  plan: Plan,
+  part: PfnRange | 'whole',
   status: number,
 ): void {
   const { blockSize, endPfn } = plan;
   const seconds = Math.floor(content.time);
-  const cpus = content.notes.filter(isPrstatus).length;
+  const cpus = notes.filter(isPrstatus).length;
   const header = new Uint8Array(blockSize);
-  DiskDumpHeader.write(header, 0, {
+  DiskDumpHeaders.x86_64.write(header, 0, {
     signature,
     header_version: newestVersion,
     utsname: NewUtsname.encode(content.uts),
@@ -130,13 +141,27 @@ function writeHeaders(
   KdumpSubHeader.write(sub, 0, {
     phys_base: content.physBase,
     dump_level: options.level,
-    ...vmcoreinfoPlace(content.notes, notesAt),
-    offset_note: plan.notes.length > 0 ? notesAt : 0,
-    size_note: plan.notes.length,
+    ...(part === 'whole' ? undefined : rangeFields(part)),
+    ...vmcoreinfoPlace(notes, notesAt),
+    offset_note: noteBytes.length > 0 ? notesAt : 0,
+    size_note: noteBytes.length,
+    offset_eraseinfo: eraseinfo.length > 0 ? notesAt + noteBytes.length : 0,
+    size_eraseinfo: eraseinfo.length,
     max_mapnr_64: endPfn,
   });
-  sub.set(plan.notes, KdumpSubHeader.size);
+  sub.set(noteBytes, KdumpSubHeader.size);
+  sub.set(eraseinfo, KdumpSubHeader.size + noteBytes.length);
   sink.write(blockSize, sub);
+}
+
+function rangeFields({ first, end }: PfnRange): Parameters<typeof KdumpSubHeader.encode>[0] {
+  return {
+    split: 1,
+    start_pfn: BigInt(first),
+    end_pfn: BigInt(end),
+    start_pfn_64: BigInt(first),
+    end_pfn_64: BigInt(end),
+  };
 }
 
 function isPrstatus({ name, type }: ElfNote): boolean {
@@ -154,59 +179,4 @@ function vmcoreinfoPlace(
     offset_vmcoreinfo: notesAt + descOffset(notes, index),
     size_vmcoreinfo: notes[index]!.desc.length,
   };
-}
-
-function writePages(
-  sink: Sink,
-  content: DumpContent,
-  options: KdumpOptions,
-  plan: Plan,
-): WriteSummary {
-  const { image } = content;
-  const codec = options.codecs.get(options.compression);
-  const packedFlag = compressionFlags.get(options.compression)!;
-  const descriptors = new Appender(sink, plan.descriptorsAt, pieceBytes);
-  // Not by PageDescriptor.encode: this is the inner loop.
-  const described = new Uint8Array(PageDescriptor.size);
-  const view = new DataView(described.buffer);
-  const describe = ({ offset, size, flags }: typeof lost): void => {
-    view.setUint32(0, offset % 2 ** 32, true);
-    view.setUint32(4, offset / 2 ** 32, true);
-    view.setUint32(8, size, true);
-    view.setUint32(12, flags, true);
-    descriptors.append(described);
-  };
-  const data = appenderOfKept(sink, plan.dataAt, pieceBytes);
-  const lost = { offset: 0, size: 0, flags: 0 };
-  // One raw page for all zero pages, as makedumpfile does.
-  let shared: typeof lost | undefined;
-  const store = (bytes: Uint8Array, packed: Uint8Array | undefined): typeof lost => {
-    const stored = packed ?? bytes;
-    const offset = data.offset;
-    data.append(stored);
-    return { offset, size: stored.length, flags: packed === undefined ? 0 : packedFlag };
-  };
-  let pages = 0;
-  let zeroPages = 0;
-  let unreadable = 0;
-  for (const pfn of pfnsToWrite(image)) {
-    const { bytes } = image.readPage(pfn);
-    let descriptor = lost;
-    if (bytes === undefined) {
-      unreadable++;
-    } else if (isZeroPage(bytes)) {
-      shared ??= store(bytes, undefined);
-      descriptor = shared;
-      zeroPages++;
-    } else {
-      descriptor = store(bytes, codec.compress(bytes));
-    }
-    if (bytes !== undefined) pages++;
-    describe(descriptor);
-    if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, plan.pages);
-  }
-  descriptors.flush();
-  data.flush();
-  options.progress?.(pages, plan.pages);
-  return { bytes: data.offset, pages, zeroPages, unreadable };
 }

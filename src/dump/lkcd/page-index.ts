@@ -30,9 +30,17 @@ export interface PageEntry {
   readonly zero: boolean;
 }
 
+/** Where the records are, and how they name pages. See LkcdHeader. */
+export interface RecordsPlace {
+  readonly pageSize: number;
+  readonly firstRecord: number;
+  readonly addressBase: number;
+}
+
 export class PageIndex {
   readonly #source: Source;
   readonly #pageSize: number;
+  readonly #addressBase: number;
   #pfns = new Uint32Array(firstCapacity);
   /** File offsets; negative for a zero page. */
   #offsets = new Float64Array(firstCapacity);
@@ -44,17 +52,21 @@ export class PageIndex {
   #next: number;
   #done = false;
   #problem: string | undefined;
+  /** The first record that belongs to no page. */
+  #skipped: string | undefined;
   #window: { start: number; bytes: Uint8Array } = { start: 0, bytes: new Uint8Array(0) };
 
-  constructor(source: Source, firstRecord: number, pageSize: number) {
+  constructor(source: Source, place: RecordsPlace) {
     this.#source = source;
-    this.#pageSize = pageSize;
-    this.#next = firstRecord;
+    this.#pageSize = place.pageSize;
+    this.#addressBase = place.addressBase;
+    this.#next = place.firstRecord;
   }
 
   /** Why the pages found so far may not be all. */
   get problem(): string | undefined {
-    return this.#problem;
+    const problems = [this.#skipped, this.#problem].filter((each) => each !== undefined);
+    return problems.length === 0 ? undefined : problems.join('; ');
   }
 
   find(pfn: number): PageEntry | undefined {
@@ -111,29 +123,48 @@ export class PageIndex {
     return undefined;
   }
 
-  /** Takes in one record; its PFN, or undefined where the records end. */
+  /** Takes in one record; its PFN, or undefined where it has none or the records end. */
   #scanRecord(): number | undefined {
     const offset = this.#next;
     const bytes = this.#headerAt(offset);
     if (bytes === undefined) return this.#stop('the file is cut: no end record');
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const size = view.getUint32(PageRecord.offsetOf('dp_size'), true);
-    const flags = view.getUint32(PageRecord.offsetOf('dp_flags'), true);
+    const { pfn, size, flags } = this.#parse(bytes);
     if ((flags & PageFlags.end) !== 0) {
       const truncated = (flags & PageFlags.truncated) !== 0;
       return this.#stop(truncated ? 'the end record says that the dump was cut short' : undefined);
     }
-    const address = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-    const pfn = address / this.#pageSize;
     const flaw = recordFlaw({ pfn, size, flags }, this.#pageSize);
-    if (flaw !== undefined) {
+    const end = offset + PageRecord.size + size;
+    if (flaw !== undefined && !this.#isRecord(end)) {
       return this.#stop(`the record at offset ${offset} is damaged (${flaw}); the rest is lost`);
     }
-    const end = offset + PageRecord.size + size;
     if (end > this.#source.size) return this.#stop('the file is cut inside a page');
     this.#next = end;
-    this.#append(pfn, size === 0 ? -offset : offset);
+    if (flaw !== undefined && !isPfn(pfn)) {
+      this.#skipped ??= `the record at offset ${offset} is damaged (${flaw})`;
+      return undefined;
+    }
+    this.#append(pfn, size === 0 && flaw === undefined ? -offset : offset);
     return pfn;
+  }
+
+  #parse(bytes: Uint8Array): { pfn: number; size: number; flags: number } {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const address = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+    return {
+      pfn: (address - this.#addressBase) / this.#pageSize,
+      size: view.getUint32(PageRecord.offsetOf('dp_size'), true),
+      flags: view.getUint32(PageRecord.offsetOf('dp_flags'), true),
+    };
+  }
+
+  /** A damaged record can be passed over where the next one stands right behind it. */
+  #isRecord(offset: number): boolean {
+    const bytes = this.#source.read(offset, PageRecord.size);
+    if (bytes.length < PageRecord.size) return false;
+    const record = this.#parse(bytes);
+    const isEnd = (record.flags & ~PageFlags.truncated) === PageFlags.end && record.size === 0;
+    return isEnd || recordFlaw(record, this.#pageSize) === undefined;
   }
 
   #stop(problem: string | undefined): undefined {
@@ -207,6 +238,10 @@ export class PageIndex {
   }
 }
 
+function isPfn(pfn: number): boolean {
+  return Number.isInteger(pfn) && pfn >= 0 && pfn <= maxPfn;
+}
+
 /** What is wrong with a record that is not the end record. */
 export function recordFlaw(
   record: { pfn: number; size: number; flags: number },
@@ -217,7 +252,8 @@ export function recordFlaw(
   if (kind !== PageFlags.raw && kind !== PageFlags.compressed) {
     return `flags 0x${flags.toString(16)}`;
   }
-  if (!Number.isInteger(pfn)) return `address 0x${(pfn * pageSize).toString(16)} is no page`;
+  if (!Number.isInteger(pfn) || pfn < 0)
+    return `address 0x${(pfn * pageSize).toString(16)} is no page`;
   if (pfn > maxPfn) return `address 0x${(pfn * pageSize).toString(16)} is beyond 16 TiB`;
   if (kind === PageFlags.raw && size !== pageSize && size !== 0) return `raw page of ${size} bytes`;
   if (kind === PageFlags.compressed && (size === 0 || size > pageSize)) {

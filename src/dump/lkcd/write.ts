@@ -1,13 +1,12 @@
 /**
- * Writes LKCD version 8: what crash opens with `--kaslr` and `-m phys_base`. Pages are ascending,
+ * Writes LKCD version 8, which crash opens with `--kaslr` and `-m phys_base`, or 9, whose header
+ * area is as large as the CPUs need. Pages are ascending,
  * none is written twice (crash takes the second for the end of the file), a page that compression
  * does not shrink is stored raw, a zero page is never a raw record of size 0 (libkdumpfile refuses
  * those), and an end record follows the last page.
  */
 
-import { DumpError } from '../../bytes/errors.ts';
 import { appenderOfKept, type Sink } from '../../bytes/sink.ts';
-import { encodeUtf8, latin1Bytes } from '../../bytes/text.ts';
 import type { Codecs } from '../../codec/types.ts';
 import {
   type DumpContent,
@@ -17,27 +16,22 @@ import {
   pfnsToWrite,
   type WriteSummary,
 } from '../content.ts';
-import { registerNames } from '../types.ts';
+import { ownBlockSize, writeOwnBlock } from '../own-block.ts';
 import { NewUtsname } from '../utsname.ts';
+import { archHeaderSize, writeArchHeader } from './arch-header.ts';
 import {
-  ArchHeader,
-  archMagic,
-  archVersion,
   compressionIds,
-  cpuRegisters,
   dumpMagic,
   HeaderV8,
+  HeaderV9Tail,
   headerAreaSize,
   PageFlags,
   PageRecord,
-  registersSize,
-  slotSize,
-  VmcoreinfoBlock,
-  vmcoreinfoAlign,
-  vmcoreinfoMagic,
 } from './layout.ts';
 
 export interface LkcdOptions {
+  /** 8 unless said, and 9 where the CPUs do not fit that: 336 of x86_64 do, 898 of i386. */
+  readonly version?: 8 | 9;
   readonly compression: 'none' | 'rle' | 'zlib';
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
   readonly level: number;
@@ -47,7 +41,6 @@ export interface LkcdOptions {
   readonly progress?: Progress;
 }
 
-const version = 8;
 /** DUMP_LEVEL_ALL. */
 const levelAll = 8;
 const pagesPerProgress = 1024;
@@ -58,8 +51,9 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
   const codec = options.codecs.get(options.compression);
   const total = pagesDue(image);
   // A dump that is interrupted has a good header and no end record.
-  sink.write(0, headerArea(content, options, total));
-  const records = appenderOfKept(sink, headerAreaSize);
+  const area = headerArea(content, options, total);
+  sink.write(0, area);
+  const records = appenderOfKept(sink, area.length);
   const encodeRecord = recordEncoder();
   const append = (address: number, flags: number, data: Uint8Array): void => {
     records.append(encodeRecord(address, data.length, flags));
@@ -113,15 +107,18 @@ function recordEncoder(): (address: number, size: number, flags: number) => Uint
 
 function headerArea(
   content: DumpContent,
-  { compression, level }: LkcdOptions,
+  { compression, level, ...options }: LkcdOptions,
   numPages: number,
 ): Uint8Array {
-  const area = new Uint8Array(headerAreaSize);
+  const version = options.version ?? versionFor(content);
+  const headerSize = version === 8 ? HeaderV8.size : HeaderV8.size + HeaderV9Tail.size;
+  const areaSize = version === 8 ? headerAreaSize : areaSizeV9(content, headerSize);
+  const area = new Uint8Array(areaSize);
   const seconds = Math.floor(content.time);
   HeaderV8.write(area, 0, {
     dh_magic: dumpMagic,
     dh_version: version,
-    dh_header_size: HeaderV8.size,
+    dh_header_size: headerSize,
     dh_dump_level: levelAll,
     dh_page_size: content.image.pageSize,
     dh_memory_size: BigInt(content.image.endPfn),
@@ -135,53 +132,18 @@ function headerArea(
     dh_current_task: content.panic?.task ?? 0n,
     dh_dump_compress: compressionIds.get(compression)!,
   });
-  const archEnd = writeArchHeader(area, content);
-  writeOwnBlock(area, archEnd, content.vmcoreinfo ?? '', level);
+  if (version === 9) HeaderV9Tail.write(area, HeaderV8.size, { dh_dump_buffer_size: areaSize });
+  const archEnd = writeArchHeader(area, headerSize, content);
+  writeOwnBlock(area, archEnd, content.vmcoreinfo, level);
   return area;
 }
 
-/** Returns where the arch header ends. */
-function writeArchHeader(area: Uint8Array, { cpus, panic }: DumpContent): number {
-  const slots = cpus.length;
-  const at = HeaderV8.size;
-  const size = ArchHeader.size + slots * slotSize;
-  if (at + size > area.length) {
-    throw new DumpError('unsupported', `${slots} CPUs do not fit LKCD's header area`, {
-      hint: 'write a KDUMP file instead',
-    });
-  }
-  const registersOf = (cpu: number): bigint[] =>
-    registerNames.slice(0, cpuRegisters).map((name) => cpus[cpu]?.registers[name] ?? 0n);
-  const dumping = panic?.cpu ?? 0;
-  ArchHeader.write(area, at, {
-    dha_magic: archMagic,
-    dha_version: archVersion,
-    dha_header_size: size,
-    dha_regs: registersOf(dumping),
-    dha_smp_num_cpus: slots,
-    dha_dumping_cpu: dumping,
-  });
-  const view = new DataView(area.buffer, area.byteOffset);
-  const arrays = at + ArchHeader.size;
-  const tasks = arrays + slots * registersSize;
-  for (const [cpu, { task, stack }] of cpus.entries()) {
-    for (const [index, value] of registersOf(cpu).entries()) {
-      view.setBigUint64(arrays + cpu * registersSize + index * 8, value, true);
-    }
-    view.setBigUint64(tasks + cpu * 8, task, true);
-    // Second array: address of a saved copy of the stack; there is none.
-    view.setBigUint64(tasks + (2 * slots + cpu) * 8, stack, true);
-  }
-  return at + size;
+function versionFor({ architecture = 'x86_64', cpus }: DumpContent): 8 | 9 {
+  return HeaderV8.size + archHeaderSize(architecture, cpus.length) <= headerAreaSize ? 8 : 9;
 }
 
-/** Without the text where it does not fit: it is in the dumped memory as well. */
-function writeOwnBlock(area: Uint8Array, from: number, vmcoreinfo: string, level: number): void {
-  const at = Math.ceil(from / vmcoreinfoAlign) * vmcoreinfoAlign;
-  const room = area.length - at - VmcoreinfoBlock.size;
-  if (room < 0) return;
-  const text = encodeUtf8(vmcoreinfo);
-  const size = text.length > room ? 0 : text.length;
-  VmcoreinfoBlock.write(area, at, { magic: latin1Bytes(vmcoreinfoMagic), size, level });
-  area.set(text.subarray(0, size), at + VmcoreinfoBlock.size);
+/** The kernels sized the area in units of 64 KiB, or of pages where many CPUs need more. */
+function areaSizeV9({ architecture = 'x86_64', cpus, vmcoreinfo, image }: DumpContent, at: number) {
+  const needed = at + archHeaderSize(architecture, cpus.length) + ownBlockSize(vmcoreinfo);
+  return Math.max(headerAreaSize, Math.ceil(needed / image.pageSize) * image.pageSize);
 }

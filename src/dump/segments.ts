@@ -1,5 +1,6 @@
 /**
- * Program headers as memory: which bytes of physical memory are where in the file.
+ * Program headers, LiME's and raw ranges as memory: which bytes of physical memory are where in the
+ * file.
  *
  * Segments may overlap (the kernel's text comes twice in /proc/vmcore, hundreds of times in QEMU's
  * paging dumps): the first header wins. Bytes that are in the file win over bytes that a segment
@@ -7,11 +8,11 @@
  * Edges need not be page aligned: e820 may hand the kernel half pages.
  */
 
-import { firstWins, pieceFrom, type RangeMap } from '../../bytes/ranges.ts';
-import { joinRuns } from '../runs.ts';
-import type { PageRun, PageState } from '../types.ts';
+import { firstWins, pieceFrom, type RangeMap } from '../bytes/ranges.ts';
+import { joinRuns } from './runs.ts';
+import type { PageRun, PageState } from './types.ts';
 
-/** One PT_LOAD; offsets and physical addresses in bytes. */
+/** A PT_LOAD or its like; offsets and physical addresses in bytes. */
 export interface Segment {
   readonly offset: number;
   readonly physical: number;

@@ -1,0 +1,36 @@
+/**
+ * Writes diskdump files, as savecore made them: what crash opens, of a kernel with KASLR with
+ * `--kaslr` and `-m phys_base`. An interrupted write leaves a header that says incomplete.
+ */
+
+import type { Sink } from '../../bytes/sink.ts';
+import type { DumpContent, WriteSummary } from '../content.ts';
+import { planOf, writeDescribed } from '../described-write.ts';
+import { type DiskdumpOptions, encodeMainHeader, encodeSubHeader } from './encode.ts';
+import { DumpStatus } from './layout.ts';
+
+/** Writes the whole file; finishing or aborting the sink is the caller's. */
+export function writeDiskdump(
+  sink: Sink,
+  content: DumpContent,
+  options: DiskdumpOptions,
+): WriteSummary {
+  const subHeader = encodeSubHeader(content, options.level);
+  const plan = planOf(content.image, subHeader.length);
+  const header = (status: number): Uint8Array =>
+    encodeMainHeader(content, options, {
+      status,
+      subHeaderBlocks: plan.subHeaderBlocks,
+      bitmapBlocks: plan.bitmapBlocks,
+      ramPages: plan.ram.count,
+      deviceBlocks: 0,
+      writtenBlocks: 0,
+    });
+  sink.write(0, header(DumpStatus.incompleted));
+  const subHeaderBlocks = new Uint8Array(plan.subHeaderBlocks * plan.blockSize);
+  subHeaderBlocks.set(subHeader);
+  sink.write(plan.blockSize, subHeaderBlocks);
+  const written = writeDescribed(sink, content.image, options, plan);
+  if (written.unreadable === 0) sink.write(0, header(DumpStatus.completed));
+  return written;
+}

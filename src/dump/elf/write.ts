@@ -1,0 +1,273 @@
+/**
+ * Writes ELF64 vmcores of x86_64 in two styles, which crash and libkdumpfile tell apart:
+ *
+ * - `kdump`: as /proc/vmcore; p_align is 0. Where the caller knows it, the kernel's image has a
+ *   segment of its own at the addresses of its text, over the same bytes as its RAM.
+ * - `netdump`: p_align is the page size, a note names the panicking task, QEMU's are left out.
+ *
+ * Program headers stand at 64 (makedumpfile looks nowhere else), notes before the data (crash
+ * looks nowhere else), p_vaddr is the direct map's where the caller knows it, else 0. A page that a
+ * filter left out lies in the part of a segment that p_memsz has more than p_filesz; one that is
+ * missing lies in none. Pages of zeros are holes of the file.
+ *
+ * Where pages turn out unreadable, segments are cut around them and the header says incomplete.
+ * Headers are written last, in room that is kept: when that is used up, the rest of a segment with
+ * an unreadable page is given up.
+ */
+
+import { DumpError } from '../../bytes/errors.ts';
+import type { Sink } from '../../bytes/sink.ts';
+import { SparseAppender } from '../../bytes/sparse.ts';
+import { latin1Bytes } from '../../bytes/text.ts';
+import { type DumpContent, isZeroPage, type Progress, type WriteSummary } from '../content.ts';
+import { encodeNotes, NoteHeader, NT_TASKSTRUCT, qemuName } from '../notes.ts';
+import type { ElfNote, MemoryImage } from '../types.ts';
+import {
+  anyAccess,
+  Elf64Header,
+  Elf64Phdr,
+  Elf64Shdr,
+  EM_X86_64,
+  ET_CORE,
+  EV_CURRENT,
+  flagIncomplete,
+  littleEndianIdent,
+  PN_XNUM,
+  PT_LOAD,
+  PT_NOTE,
+} from './layout.ts';
+
+export interface ElfOptions {
+  readonly style: 'kdump' | 'netdump';
+  /** Virtual address of physical address 0 in the kernel's direct map. */
+  readonly directMap?: bigint;
+  /** The kernel's image, in bytes: kdump style only. */
+  readonly kernel?: { readonly virtual: bigint; readonly physical: number; readonly size: number };
+  readonly progress?: Progress;
+}
+
+const pagesPerProgress = 1024;
+const pieceBytes = 1024 * 1024;
+/** Program headers that are kept free for segments cut at unreadable pages. */
+const spareHeaders = 256;
+const misalignment = 64;
+/** Netdump wrote the name without its NUL, and there crash looks for the task behind it. */
+const netdumpName = latin1Bytes('CORE');
+
+/** Pages in a row that are in the file, then pages that are not. In PFNs. */
+interface Load {
+  readonly first: number;
+  /** One past the last page in the file. */
+  readonly end: number;
+  /** One past the last page that was filtered out. */
+  readonly memoryEnd: number;
+  /** File offset of the first page. */
+  readonly offset: number;
+}
+
+/** Writes the whole file; finishing or aborting the sink is the caller's. */
+export function writeElf(sink: Sink, content: DumpContent, options: ElfOptions): WriteSummary {
+  const { image, architecture = 'x86_64' } = content;
+  if (architecture !== 'x86_64') {
+    throw new DumpError('unsupported', `an ELF vmcore of ${architecture} is not written`, {
+      hint: 'LKCD and diskdump are',
+    });
+  }
+  const notes = notesOf(content, options);
+  const room = countLoads(image) + spareHeaders;
+  const notesAt = Elf64Header.size + (room + 2) * Elf64Phdr.size + Elf64Shdr.size;
+  const dataAt = dataOffset(notesAt + notes.length, image.pageSize, options);
+  const place = { notesAt, notesSize: notes.length };
+  // What is cut short has headers that promise everything: readers see where it ends.
+  writeHeaders(sink, image, options, place, [...planLoads(image, dataAt)], 0);
+  sink.write(notesAt, notes);
+  const data = new SparseAppender(sink, notesAt + notes.length, pieceBytes);
+  data.skipTo(dataAt);
+  const { loads, ...written } = writeLoads(data, image, options, room);
+  if (written.unreadable > 0) {
+    writeHeaders(sink, image, options, place, loads, flagIncomplete);
+  }
+  return written;
+}
+
+/**
+ * Netdump's segments are aligned. Those of kdump style are not, as makedumpfile writes them: what
+ * is aligned it maps into its memory, and dies (1.7.2) where an excluded tail follows.
+ */
+function dataOffset(from: number, pageSize: number, { style }: ElfOptions): number {
+  if (style === 'netdump') return Math.ceil(from / pageSize) * pageSize;
+  const near = Math.ceil(from / misalignment) * misalignment;
+  return near % pageSize === 0 ? near + misalignment : near;
+}
+
+function notesOf({ notes, panic }: DumpContent, { style }: ElfOptions): Uint8Array {
+  if (style === 'kdump') return encodeNotes(notes);
+  const isTask = ({ name, type }: ElfNote): boolean => name === 'CORE' && type === NT_TASKSTRUCT;
+  // crash takes a file with QEMU's notes for one of kdump style, and dies where it is not.
+  const others = encodeNotes(notes.filter((note) => note.name !== qemuName && !isTask(note)));
+  const task = notes.find(isTask)?.desc ?? taskWord(panic?.task);
+  if (task === undefined) return others;
+  const bytes = new Uint8Array(others.length + NoteHeader.size + netdumpName.length + task.length);
+  bytes.set(others);
+  const header = { n_namesz: netdumpName.length, n_descsz: task.length, n_type: NT_TASKSTRUCT };
+  NoteHeader.write(bytes, others.length, header);
+  bytes.set(netdumpName, others.length + NoteHeader.size);
+  bytes.set(task, others.length + NoteHeader.size + netdumpName.length);
+  return bytes;
+}
+
+function taskWord(task: bigint | undefined): Uint8Array | undefined {
+  if (task === undefined) return undefined;
+  const word = new Uint8Array(8);
+  new DataView(word.buffer).setBigUint64(0, task, true);
+  return word;
+}
+
+function* planLoads(image: MemoryImage, dataAt: number): Generator<Load> {
+  let load: Load = { first: 0, end: 0, memoryEnd: 0, offset: dataAt };
+  for (const { first, end, state } of image.runs()) {
+    if (state === 'missing' || state === 'damaged') continue;
+    const isKept = state === 'stored' || state === 'zero';
+    const next = load.offset + (load.end - load.first) * image.pageSize;
+    if (load.memoryEnd !== first || (isKept && load.memoryEnd > load.end)) {
+      if (load.memoryEnd > load.first) yield load;
+      load = { first, end: first, memoryEnd: first, offset: next };
+    }
+    load = { ...load, end: isKept ? end : load.end, memoryEnd: end };
+  }
+  if (load.memoryEnd > load.first) yield load;
+}
+
+function countLoads(image: MemoryImage): number {
+  let count = 0;
+  for (const _ of planLoads(image, 0)) count++;
+  return count;
+}
+
+function writeLoads(
+  data: SparseAppender,
+  image: MemoryImage,
+  options: ElfOptions,
+  room: number,
+): WriteSummary & { readonly loads: readonly Load[] } {
+  const loads: Load[] = [];
+  const plan = [...planLoads(image, data.offset)];
+  const total = plan.reduce((sum, { first, end }) => sum + end - first, 0);
+  let pages = 0;
+  let zeroPages = 0;
+  let unreadable = 0;
+  for (const [index, load] of plan.entries()) {
+    const close = (first: number, end: number, memoryEnd: number): void => {
+      if (memoryEnd === first) return;
+      const offset = load.offset + (first - load.first) * image.pageSize;
+      loads.push({ first, end, memoryEnd, offset });
+    };
+    // One for what comes next of this load, and one for each that follows.
+    const canCut = (): boolean => loads.length + 2 + (plan.length - index - 1) <= room;
+    let first = load.first;
+    for (let pfn = load.first; pfn < load.end; pfn++) {
+      const { bytes } = image.readPage(pfn);
+      if (bytes === undefined) {
+        close(first, pfn, pfn);
+        const lost = canCut() ? 1 : load.end - pfn;
+        unreadable += lost;
+        pfn += lost - 1;
+        first = pfn + 1;
+      } else {
+        data.skipTo(load.offset + (pfn - load.first) * image.pageSize);
+        const isZero = isZeroPage(bytes);
+        if (isZero) data.appendZeros(bytes.length);
+        else data.append(bytes);
+        pages++;
+        if (isZero) zeroPages++;
+      }
+      if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
+    }
+    close(first, load.end, load.memoryEnd);
+  }
+  data.flush();
+  options.progress?.(pages, total);
+  return { bytes: data.offset, pages, zeroPages, unreadable, loads };
+}
+
+interface Place {
+  readonly notesAt: number;
+  readonly notesSize: number;
+}
+
+function writeHeaders(
+  sink: Sink,
+  image: MemoryImage,
+  options: ElfOptions,
+  { notesAt, notesSize }: Place,
+  loads: readonly Load[],
+  flags: number,
+): void {
+  const { pageSize } = image;
+  const kernel = kernelHeader(options, loads, pageSize);
+  const count = 1 + (kernel === undefined ? 0 : 1) + loads.length;
+  const bytes = new Uint8Array(notesAt);
+  const hasMany = count >= PN_XNUM;
+  const sectionAt = notesAt - Elf64Shdr.size;
+  Elf64Header.write(bytes, 0, {
+    e_ident: littleEndianIdent(),
+    e_type: ET_CORE,
+    e_machine: EM_X86_64,
+    e_version: EV_CURRENT,
+    e_phoff: BigInt(Elf64Header.size),
+    e_flags: flags,
+    e_ehsize: Elf64Header.size,
+    e_phentsize: Elf64Phdr.size,
+    e_phnum: hasMany ? PN_XNUM : count,
+    ...(hasMany
+      ? { e_shoff: BigInt(sectionAt), e_shnum: 1, e_shentsize: Elf64Shdr.size }
+      : undefined),
+  });
+  if (hasMany) Elf64Shdr.write(bytes, sectionAt, { sh_size: 1n, sh_info: count });
+  let at = Elf64Header.size;
+  const put = (values: Parameters<typeof Elf64Phdr.encode>[0]): void => {
+    Elf64Phdr.write(bytes, at, values);
+    at += Elf64Phdr.size;
+  };
+  const size = BigInt(notesSize);
+  put({ p_type: PT_NOTE, p_offset: BigInt(notesAt), p_filesz: size, p_memsz: size });
+  if (kernel !== undefined) put(kernel);
+  for (const { first, end, memoryEnd, offset } of loads) {
+    const physical = BigInt(first) * BigInt(pageSize);
+    put({
+      p_type: PT_LOAD,
+      p_flags: anyAccess,
+      p_offset: BigInt(offset),
+      p_vaddr: options.directMap === undefined ? 0n : options.directMap + physical,
+      p_paddr: physical,
+      p_filesz: BigInt((end - first) * pageSize),
+      p_memsz: BigInt((memoryEnd - first) * pageSize),
+      p_align: options.style === 'netdump' ? BigInt(pageSize) : 0n,
+    });
+  }
+  sink.write(0, bytes);
+}
+
+/** Undefined where the image is not in one segment, or not known. */
+function kernelHeader(
+  { kernel, style }: ElfOptions,
+  loads: readonly Load[],
+  pageSize: number,
+): Parameters<typeof Elf64Phdr.encode>[0] | undefined {
+  if (kernel === undefined || style === 'netdump') return undefined;
+  const { virtual, physical, size } = kernel;
+  const holder = loads.find(({ first, end }) => {
+    return physical >= first * pageSize && physical + size <= end * pageSize;
+  });
+  if (holder === undefined) return undefined;
+  return {
+    p_type: PT_LOAD,
+    p_flags: anyAccess,
+    p_offset: BigInt(holder.offset + physical - holder.first * pageSize),
+    p_vaddr: virtual,
+    p_paddr: BigInt(physical),
+    p_filesz: BigInt(size),
+    p_memsz: BigInt(size),
+    p_align: 0n,
+  };
+}
