@@ -22,17 +22,11 @@ export async function answer(
   return ofDump(question.ask(kernel, { ...context, input: kernel.dump.name }), kernel);
 }
 
-/** Loads what a call needs. Throws `usage` where a wrapped command is none. */
+/** Loads what a call needs. Throws `usage` for a wrapped command that cannot be. */
 export async function questionOf({ command, words, options }: Call): Promise<Question> {
   const { run } = await command.load();
   const names = command.wraps === 'command' ? commands.map(({ name }) => name) : [];
   const at = words.findIndex((word) => names.includes(word));
-  if (at < 0 && command.wraps === 'command') {
-    const tried = words.length === 0 ? '' : `: "${words.join(' ')}" names none`;
-    throw new DumpError('usage', `${command.name} needs a command${tried}`, {
-      hint: `\`help ${command.name}\`; an alias is none`,
-    });
-  }
   if (at < 0) {
     return { command, ask: (kernel, context) => run(kernel, words, options, context) };
   }

@@ -131,6 +131,15 @@ export interface Command {
   load(): Promise<{ readonly run: Run }>;
 }
 
+/** The command that `foreach` and others of its kind are to ask. Throws `usage` without one. */
+export function wrappedIn({ inner }: Context, name: string, words: readonly string[]): Question {
+  if (inner !== undefined) return inner;
+  const tried = words.length === 0 ? '' : `: "${words.join(' ')}" names none`;
+  throw new DumpError('usage', `${name} needs a command${tried}`, {
+    hint: `\`help ${name}\`; an alias is none`,
+  });
+}
+
 /** Refuses two options that answer different questions. */
 export function atMostOne(options: Options, names: readonly string[]): void {
   const given = names.filter((name) => options[name] !== undefined);

@@ -3,7 +3,15 @@
 import { DumpError } from '../bytes/errors.ts';
 import { plural } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { Answer, Context, Json, Missing, Question, Run } from './command.ts';
+import {
+  type Answer,
+  type Context,
+  type Json,
+  type Missing,
+  type Question,
+  type Run,
+  wrappedIn,
+} from './command.ts';
 import { Gaps } from './gaps.ts';
 import {
   listTasks,
@@ -25,12 +33,7 @@ const kinds: Readonly<Record<string, (entry: TaskEntry) => boolean>> = {
 const states = ['RU', 'IN', 'UN', 'ST', 'ZO', 'TR', 'SW', 'DE', 'WA', 'PA', 'ID', 'NE'];
 
 export const run: Run = (kernel, words, _, context) => {
-  const { inner } = context;
-  if (inner === undefined) {
-    throw new DumpError('usage', 'foreach needs a command', {
-      hint: 'foreach bt, foreach user files, foreach UN bt -f',
-    });
-  }
+  const inner = wrappedIn(context, 'foreach', words);
   const tasks = listTasks(kernel);
   const entries = chosen(tasks, words);
   let gaps = new Gaps();
@@ -40,7 +43,7 @@ export const run: Run = (kernel, words, _, context) => {
     parts = [];
     for (const entry of entries) {
       const about: Context = { ...context, task: entry.address, about: 'task' };
-      const answer = answerFor(kernel, inner!, about, gaps);
+      const answer = answerFor(kernel, inner, about, gaps);
       if (answer === undefined) continue;
       if (answer.passesOver !== true) yield { entry, answer };
       parts.push(answer);

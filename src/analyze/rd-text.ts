@@ -13,6 +13,11 @@ export interface Style {
   readonly nameOf: ((value: bigint) => string | undefined) | undefined;
 }
 
+/** Hexadecimal words with their characters, as most commands show memory. */
+export function hexWords(width: number): Style {
+  return { width, base: 'hex', order: 'memory', characters: 'shown', nameOf: undefined };
+}
+
 const bytesPerLine = 16;
 const textPerLine = 60;
 /** Columns of a decimal number, by the bytes of its word. */

@@ -5,7 +5,7 @@ import { jsonAddress } from '../bytes/text.ts';
 import type { ReadMemory } from '../linux/expression/evaluate.ts';
 import { hex } from './columns.ts';
 import type { Json } from './command.ts';
-import { hexDigits, type Style, wordLines } from './rd-text.ts';
+import { hexDigits, hexWords, wordLines } from './rd-text.ts';
 import type { Space } from './search-area.ts';
 import type { Needle } from './search-match.ts';
 import { type TaskEntry, taskJson } from './tasks.ts';
@@ -70,13 +70,7 @@ function valueText(word: string, value: bigint): string {
 export function* surroundedLines(hit: Hit, around: Surroundings): Generator<string> {
   const { address, needle, value } = hit;
   const width = needle.kind === 'text' ? 1 : needle.width;
-  const style: Style = {
-    width,
-    base: 'hex',
-    order: 'memory',
-    characters: 'shown',
-    nameOf: undefined,
-  };
+  const style = hexWords(width);
   const { before, after } = around;
   if (before !== undefined) yield* wordLines(before.start, before.bytes, style);
   yield `${hex(address).padStart(16)}:  ${valueText(needle.word, value)}`;

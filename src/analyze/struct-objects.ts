@@ -13,7 +13,7 @@ import { Inspector, type Shown } from './inspect.ts';
 import { memberLines, type Prefix, pathLine, sizeLine } from './layout.ts';
 import { type Asked, type AskedValue, askedLines, readAsked } from './members.ts';
 import { readPages } from './rd.ts';
-import { hexDigits, type Style, wordLines } from './rd-text.ts';
+import { hexDigits, hexWords, wordLines } from './rd-text.ts';
 import { followed, type Target, targetJson, targetLines } from './struct-pointers.ts';
 import { valueJson, valueText } from './value-text.ts';
 
@@ -151,13 +151,7 @@ export function rawObjects(request: Request, places: readonly Place[]): Answer {
   if (asked.length > 1) throw new DumpError('usage', '--raw takes one member at most');
   const size = types.resolve(asked[0]?.member.type ?? ref).size;
   const width = size === 4 ? 4 : 8;
-  const style: Style = {
-    width,
-    base: 'hex',
-    order: 'memory',
-    characters: 'shown',
-    nameOf: undefined,
-  };
+  const style = hexWords(width);
   const length = Math.ceil(size / width) * width;
   if (length * places.length > maxRawBytes) {
     throw new DumpError('usage', `more than ${maxRawBytes} bytes cannot be shown`, {

@@ -11,18 +11,28 @@ import { addExamples } from './examples.ts';
 import type { Handlers, Settings } from './handlers.ts';
 import { unknownCommand } from './unknown-command.ts';
 
+/** They hold anywhere on a line. */
+const globalOptions: readonly (readonly [flags: string, description: string])[] = [
+  ['--json', 'one JSON document per command on standard output'],
+  ['--quiet', 'no notes on standard error, errors only'],
+  ['--verbose', 'say more: where the time goes, stacks of internal errors'],
+  ['--no-color', 'no colours (also: NO_COLOR in the environment)'],
+  ['--strict', 'a partial answer ends with exit status 5'],
+];
+const versionFlag = '--version';
+const globals: ReadonlySet<string> = new Set([
+  ...globalOptions.map(([flags]) => flags),
+  versionFlag,
+]);
+
 export function createProgram(handlers: Handlers): Command {
-  const program: Command = new Command('tsdump')
-    .description(
-      'Captures and analyses Linux kernel crash dumps. A dump is opened with nothing but itself: ' +
-        'no debug symbols, no kernel file.',
-    )
-    .option('--json', 'one JSON document per command on standard output')
-    .option('--quiet', 'no notes on standard error, errors only')
-    .option('--verbose', 'say more: where the time goes, stacks of internal errors')
-    .option('--no-color', 'no colours (also: NO_COLOR in the environment)')
-    .option('--strict', 'a partial answer ends with exit status 5')
-    .version(handlers.version, '--version', 'print the version')
+  const program: Command = new Command('tsdump').description(
+    'Captures and analyses Linux kernel crash dumps. A dump is opened with nothing but itself: ' +
+      'no debug symbols, no kernel file.',
+  );
+  for (const [flags, description] of globalOptions) program.option(flags, description);
+  program
+    .version(handlers.version, versionFlag, 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .exitOverride()
@@ -155,14 +165,9 @@ function addCompletion(program: Command, handlers: Handlers): void {
   ]);
 }
 
-/** The options of `tsdump` itself. */
-const globals: ReadonlySet<string> = new Set([
-  ...['--json', '--quiet', '--verbose', '--no-color', '--strict', '--version'],
-]);
-
 /**
- * They hold anywhere on a line: put to its front, they leave every other name to the commands,
- * whose -c is not the -c of `analyze`.
+ * The global options come first: then every other name is left to the commands, whose -c is not
+ * the -c of `analyze`.
  */
 export function globalsFirst(words: readonly string[]): string[] {
   const end = words.includes('--') ? words.indexOf('--') : words.length;

@@ -1,5 +1,6 @@
 /** What a writer is given, and what it says when it is done. */
 
+import type { SparseAppender } from '../bytes/sparse.ts';
 import type { Architecture, ElfNote, MemoryImage, Registers, Utsname } from './types.ts';
 
 export interface DumpContent {
@@ -34,6 +35,14 @@ export interface WriteSummary {
   readonly zeroPages: number;
   /** Pages that the image's index has, but that could not be read: they are not in the file. */
   readonly unreadable: number;
+}
+
+/** A page of zeros leaves a hole; the result is whether it was one. */
+export function appendPage(data: SparseAppender, bytes: Uint8Array): boolean {
+  const isZero = isZeroPage(bytes);
+  if (isZero) data.appendZeros(bytes.length);
+  else data.append(bytes);
+  return isZero;
 }
 
 /** How many pages a writer will be asked to write. */

@@ -21,3 +21,11 @@ export const BtfKind = {
   typeTag: 18,
   enum64: 19,
 } as const;
+
+/** What C writes before the name of a type of this kind. */
+export const tagKeywords: Readonly<Record<number, string>> = {
+  [BtfKind.struct]: 'struct',
+  [BtfKind.union]: 'union',
+  [BtfKind.enum]: 'enum',
+  [BtfKind.enum64]: 'enum',
+};

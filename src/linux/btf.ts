@@ -11,7 +11,7 @@ import { DumpError, within } from '../bytes/errors.ts';
 import { struct, u8, u16, u32 } from '../bytes/struct.ts';
 import { cstring } from '../bytes/text.ts';
 import { indexTypes } from './btf-index.ts';
-import { BtfKind } from './btf-kind.ts';
+import { BtfKind, tagKeywords } from './btf-kind.ts';
 import { NameIndex } from './name-index.ts';
 import { type Hole, touchesHole } from './sparse.ts';
 
@@ -245,6 +245,12 @@ export class Btf {
     for (const id of this.#ids()) {
       if (namedKinds.has(this.kind(id)) && this.typeName(id) !== '') yield id;
     }
+  }
+
+  /** `struct list_head`, `enum {...}`; undefined for a type that C writes without a tag. */
+  tagged(id: number): string | undefined {
+    const keyword = tagKeywords[this.kind(id)];
+    return keyword === undefined ? undefined : `${keyword} ${this.typeName(id) || '{...}'}`;
   }
 
   /** Names that `named` knows; one may come more than once. */

@@ -107,18 +107,9 @@ function parameters(btf: Btf, id: number, budget: Budget): string {
 /** `struct list_head`, `unsigned long`, `pid_t`, `enum {...}`. */
 export function baseName({ btf, id }: TypeRef): string {
   if (id === 0) return 'void';
+  const tagged = btf.tagged(id);
+  if (tagged !== undefined) return tagged;
   const name = btf.typeName(id);
-  switch (btf.kind(id)) {
-    case BtfKind.struct:
-      return `struct ${name || '{...}'}`;
-    case BtfKind.union:
-      return `union ${name || '{...}'}`;
-    case BtfKind.enum:
-    case BtfKind.enum64:
-      return `enum ${name || '{...}'}`;
-    case BtfKind.forward:
-      return `${btf.flag(id) ? 'union' : 'struct'} ${name}`;
-    default:
-      return spellings[name] ?? name;
-  }
+  if (btf.kind(id) === BtfKind.forward) return `${btf.flag(id) ? 'union' : 'struct'} ${name}`;
+  return spellings[name] ?? name;
 }

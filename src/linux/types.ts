@@ -5,6 +5,7 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { type Btf, BtfKind } from './btf.ts';
+import { tagKeywords } from './btf-kind.ts';
 
 /** A type id together with the blob whose id it is: ids of two modules overlap. */
 export interface TypeRef {
@@ -331,16 +332,10 @@ export class TypeTable {
 
   #nameOf({ btf, id }: TypeRef, depth: number): string {
     if (id === 0 || depth > maxDepth) return 'void';
-    const name = btf.typeName(id);
+    const tagged = btf.tagged(id);
+    if (tagged !== undefined) return tagged;
     const inner = (): string => this.#nameOf({ btf, id: btf.sizeOrType(id) }, depth + 1);
     switch (btf.kind(id)) {
-      case BtfKind.struct:
-        return `struct ${name || '{...}'}`;
-      case BtfKind.union:
-        return `union ${name || '{...}'}`;
-      case BtfKind.enum:
-      case BtfKind.enum64:
-        return `enum ${name || '{...}'}`;
       case BtfKind.pointer:
         return `${inner()} *`;
       case BtfKind.const:
@@ -357,23 +352,15 @@ export class TypeTable {
       case BtfKind.functionPrototype:
         return 'function';
       default:
-        return name;
+        return btf.typeName(id);
     }
   }
 }
 
 function inBlob(btf: Btf, [keyword, tag]: [string, string]): TypeRef | undefined {
   for (const id of btf.named(tag)) {
-    const kind = btf.kind(id);
-    const matches =
-      keyword === 'struct'
-        ? kind === BtfKind.struct
-        : keyword === 'union'
-          ? kind === BtfKind.union
-          : keyword === 'enum'
-            ? kind === BtfKind.enum || kind === BtfKind.enum64
-            : kind === BtfKind.typedef || kind === BtfKind.int;
-    if (matches) return { btf, id };
+    // Base types and typedefs have no tag.
+    if ((tagKeywords[btf.kind(id)] ?? '') === keyword) return { btf, id };
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 /** Commands about the session, and lines of commands that nobody types. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -200,6 +200,15 @@ describe('where the answer goes', () => {
     const run = analyze('-c', line);
     expect(run.status).toBe(status);
     expect(run.stderr).not.toMatch(/complete/);
+  });
+
+  test('no line moves the cursor: not even by the name of the file', () => {
+    const file = join(folder, 'a\x1b]0;name\x07b.kdump');
+    copyFileSync(machine, file);
+    const run = tsdump(['analyze', file, 'sys']);
+    expect(run.stdout).toMatch(/DUMPFILE: .*a\.\]0;name\.b\.kdump/);
+    expect(run.stdout.split('\x1b')).toHaveLength(1);
+    rmSync(file);
   });
 
   test('rd -r keeps bytes in a new file, from a script as well, and never over another', () => {

@@ -122,6 +122,18 @@ describe.skipIf(!haveTerminal)('the shell at a terminal', { timeout: 120_000 }, 
     expect(terminal.text).not.toMatch(/stops it\n/);
   });
 
+  test('what is found slowly is shown as it is found, a pager or none', async () => {
+    const pager = join(folder, 'pager');
+    writeFileSync(pager, '#!/bin/sh\necho PAGER; cat\n', { mode: 0o755 });
+    await shell({ PAGER: pager });
+    // The banner lies at the beginning of memory; the whole of it takes far longer than this test.
+    terminal.type(`search -p 65762078756e694c ${'123456789abcdef0 '.repeat(1500)}${keys.enter}`);
+    await terminal.shows(/[0-9a-f]+: 65762078756e694c/);
+    expect(terminal.text).not.toMatch(/PAGER|found in/);
+    terminal.type(keys.interrupt);
+    await terminal.shows(/interrupted\ntsdump>$/);
+  });
+
   test('Ctrl-C ends what repeat began', async () => {
     await shell();
     terminal.type(`repeat -1 btop 7000${keys.enter}`);

@@ -5,18 +5,18 @@
  * log, the panic task's backtrace, a memory read and an address translation.
  */
 
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, findSymbols } from '../../bench/peers.mjs';
 import { commands } from '../../src/analyze/table.ts';
 import { hex16 } from '../../src/bytes/text.ts';
 import { type Kernel, openKernel } from '../../src/linux/kernel.ts';
 import { openFile } from '../support/fixture.ts';
+import { askCrash, located } from '../support/foreign.ts';
 import { openPanic } from '../support/machines.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -30,8 +30,6 @@ const written = [
   { method: 'kexec', compress: 'zlib', file: 'zlib.kdump' },
   { method: 'kexec', compress: 'zstd', file: 'zstd.kdump' },
 ] as const;
-
-type Written = (typeof written)[number];
 
 const crash = findProgram('crash');
 const symbols = findSymbols('6.1.0-56-cloud-amd64');
@@ -60,35 +58,6 @@ async function ask(of: Kernel, name: string): Promise<string[]> {
   if (command === undefined) throw new Error(`no command ${name}`);
   const { run } = await command.load();
   return [...run(of, [], {}, { input: image }).text()].join('\n').split('\n');
-}
-
-/**
- * What crash prints for each command. LKCD has no place where crash would find the kernel's offset
- * and physical base, so both are given. stdin must not be a terminal, and -s would hide errors.
- */
-async function askCrash(file: Written['file'], questions: readonly string[]): Promise<string[]> {
-  const commandFile = join(folder, `${file}.commands`);
-  writeFileSync(commandFile, [...questions, 'exit', ''].join('\n'));
-  const text = kernel.vmcoreinfo.text('KERNELOFFSET');
-  const base = kernel.vmcoreinfo.number('phys_base');
-  const located = [`--kaslr=0x${text}`, '-m', `phys_base=${base}`];
-  const words = [
-    '--no_scroll',
-    ...(file.endsWith('.lkcd') ? located : []),
-    '-i',
-    commandFile,
-    symbols ?? '',
-    join(folder, file),
-  ];
-  const child = promisify(execFile)(crash ?? '', words, { maxBuffer: 64 * 1024 * 1024 });
-  child.child.stdin?.end();
-  const { stdout } = await child;
-  const lines = stdout.split('\n');
-  // Commands from a file are shown behind the prompt.
-  const at = (question = 'exit'): number => lines.indexOf(`crash> ${question}`);
-  return questions.map((question, index) =>
-    lines.slice(at(question) + 1, at(questions[index + 1])).join('\n'),
-  );
 }
 
 interface Frame {
@@ -141,14 +110,19 @@ describe.skipIf(!isComparable).concurrent('crash reads what we write', () => {
   test.for(written)(name, async ({ file }) => {
     const banner = kernel.symbol('linux_banner').address;
     const places = placesAllOver();
-    const [sys, log, bt, rd, vtop, ...words] = await askCrash(file, [
-      'sys',
-      'log',
-      'bt',
-      `rd ${banner.toString(16)} ${wordsToRead}`,
-      `vtop ${banner.toString(16)}`,
-      ...places.map((physical) => `rd -p ${physical.toString(16)} 2`),
-    ]);
+    const [sys, log, bt, rd, vtop, ...words] = await askCrash({
+      crash: crash!,
+      words: [...(file.endsWith('.lkcd') ? located(kernel) : []), symbols!, join(folder, file)],
+      questions: [
+        'sys',
+        'log',
+        'bt',
+        `rd ${banner.toString(16)} ${wordsToRead}`,
+        `vtop ${banner.toString(16)}`,
+        ...places.map((physical) => `rd -p ${physical.toString(16)} 2`),
+      ],
+      commandFile: join(folder, `${file}.commands`),
+    });
     const field = (text: string, key: string): string | undefined =>
       new RegExp(`^ *${key}: (.*)$`, 'm').exec(text)?.[1];
     const ourSys = (await ask(kernel, 'sys')).join('\n');

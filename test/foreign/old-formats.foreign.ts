@@ -4,11 +4,9 @@
  * panicking task by the header's word, its backtrace, and words from all over the memory.
  */
 
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, findSymbols } from '../../bench/peers.mjs';
 import { MemorySink, type Sink } from '../../src/bytes/sink.ts';
@@ -24,6 +22,7 @@ import { readLog } from '../../src/linux/log.ts';
 import { addressOf } from '../../src/linux/objects.ts';
 import { panicTask } from '../../src/linux/panic.ts';
 import { openFixture } from '../support/fixture.ts';
+import { askCrash, located } from '../support/foreign.ts';
 
 const crash = findProgram('crash');
 const symbols = findSymbols('6.1.0-56-cloud-amd64');
@@ -83,23 +82,6 @@ const files: readonly (readonly [string, (sink: Sink, content: DumpContent) => v
   ],
 ];
 
-async function askCrash(file: string, questions: readonly string[]): Promise<string[]> {
-  const commands = `${file}.commands`;
-  writeFileSync(commands, [...questions, 'exit', ''].join('\n'));
-  const text = kernel.vmcoreinfo.text('KERNELOFFSET');
-  const base = kernel.vmcoreinfo.number('phys_base');
-  const located = [`--kaslr=0x${text}`, '-m', `phys_base=${base}`];
-  const words = ['--no_scroll', ...located, '-i', commands, symbols!, file];
-  const child = promisify(execFile)(crash!, words, { maxBuffer: 64 * 1024 * 1024 });
-  child.child.stdin?.end();
-  const { stdout } = await child;
-  const lines = stdout.split('\n');
-  const at = (question = 'exit'): number => lines.indexOf(`crash> ${question}`);
-  return questions.map((question, index) =>
-    lines.slice(at(question) + 1, at(questions[index + 1])).join('\n'),
-  );
-}
-
 /** Addresses of pages from all over the memory. */
 function places(): bigint[] {
   const pfns: number[] = [];
@@ -117,11 +99,12 @@ describe.skipIf(!isComparable).concurrent('crash opens', () => {
     const file = join(folder, name.replaceAll(/\W+/g, '-'));
     writeFileSync(file, sink.bytes());
     const at = places();
-    const [log, bt, ...words] = await askCrash(file, [
-      'log',
-      'bt',
-      ...at.map((physical) => `rd -p ${physical.toString(16)} 2`),
-    ]);
+    const [log, bt, ...words] = await askCrash({
+      crash: crash!,
+      words: [...located(kernel), symbols!, file],
+      questions: ['log', 'bt', ...at.map((physical) => `rd -p ${physical.toString(16)} 2`)],
+      commandFile: `${file}.commands`,
+    });
     const last = readLog(kernel).records.at(-1)!;
     expect(log).toContain('Linux version 6.1.0-56-cloud-amd64');
     expect(log).toContain(last.text.split('\n')[0]);

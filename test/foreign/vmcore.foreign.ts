@@ -4,14 +4,11 @@
  * crash or Debian's debug symbols are missing.
  */
 
-import { execFile } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, findSymbols } from '../../bench/peers.mjs';
-import type { Sink } from '../../src/bytes/sink.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import type { DumpContent } from '../../src/dump/content.ts';
 import { writeElf } from '../../src/dump/elf/write.ts';
@@ -23,6 +20,7 @@ import { openKernel } from '../../src/linux/kernel.ts';
 import { addressOf } from '../../src/linux/objects.ts';
 import { panicTask } from '../../src/linux/panic.ts';
 import { dumpPath, openFixture } from '../support/fixture.ts';
+import { askCrash, save } from '../support/foreign.ts';
 
 const crash = findProgram('crash');
 const symbols = findSymbols('6.1.0-56-cloud-amd64');
@@ -39,22 +37,11 @@ let expected: string;
 
 /** What crash says, but for the names of files. */
 async function ask(words: readonly string[], files: readonly string[]): Promise<string> {
-  const commands = join(folder, 'commands');
-  writeFileSync(commands, [...questions, 'exit', ''].join('\n'));
-  const all = [...words, '--no_scroll', '-i', commands, symbols!, ...files];
-  const child = promisify(execFile)(crash!, all, { maxBuffer: 64 * 1024 * 1024 });
-  child.child.stdin?.end();
-  const lines = (await child).stdout.split('\n');
-  const said = lines.slice(lines.indexOf('crash> sys'));
-  return said.filter((line) => !/DUMPFILE|^ {14}\//.test(line)).join('\n');
-}
-
-function save(name: string, write: (sink: Sink) => void): string {
-  const path = join(folder, name);
-  const sink = fileSink(path, { overwrite: false });
-  write(sink);
-  sink.finish();
-  return path;
+  const commandFile = join(folder, 'commands');
+  const all = [...words, symbols!, ...files];
+  const said = await askCrash({ crash: crash!, words: all, questions, commandFile });
+  const lines = said.join('\n').split('\n');
+  return lines.filter((line) => !/DUMPFILE|^ {14}\//.test(line)).join('\n');
 }
 
 describe.skipIf(!isComparable)('crash', () => {
@@ -97,12 +84,16 @@ describe.skipIf(!isComparable)('crash', () => {
   });
 
   test('opens our ELF, kdump style', async () => {
-    const file = save('k', (sink) => writeElf(sink, content, { style: 'kdump', ...places }));
+    const file = save(join(folder, 'k'), (sink) =>
+      writeElf(sink, content, { style: 'kdump', ...places }),
+    );
     expect(await ask([], [file])).toBe(expected);
   });
 
   test('opens our ELF, netdump style, when told where the kernel is', async () => {
-    const file = save('n', (sink) => writeElf(sink, content, { style: 'netdump', ...places }));
+    const file = save(join(folder, 'n'), (sink) =>
+      writeElf(sink, content, { style: 'netdump', ...places }),
+    );
     expect(await ask(located, [file])).toBe(expected);
   });
 

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, pathOf } from '../../bench/peers.mjs';
-import type { Pipe, Sink } from '../../src/bytes/sink.ts';
+import type { Pipe } from '../../src/bytes/sink.ts';
 import { memorySource } from '../../src/bytes/source.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import type { DumpContent } from '../../src/dump/content.ts';
@@ -27,6 +27,7 @@ import { nodeZlib } from '../../src/host/zlib.ts';
 import { openKernel } from '../../src/linux/kernel.ts';
 import { fileOf, recipesOf } from '../recipes/recipes.ts';
 import { dumpPath, openFile, openFixture } from '../support/fixture.ts';
+import { comparePages, save } from '../support/foreign.ts';
 import { findImage } from '../support/images.ts';
 import { expectEqual } from '../support/pages.ts';
 
@@ -67,30 +68,10 @@ beforeAll(async () => {
   };
 });
 
-function save(name: string, write: (sink: Sink) => void): string {
-  const path = join(folder, name);
-  const sink = fileSink(path, { overwrite: false });
-  write(sink);
-  sink.finish();
-  return path;
-}
-
 function run(program: string, words: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${program} ${words.join(' ')}: ${stdout}${stderr}`);
   return `${stdout}${stderr}`;
-}
-
-/** Every page that `left` has and `right` should have. */
-function compare(left: Dump, right: Dump): number {
-  let compared = 0;
-  for (const { first, end, state } of left.runs()) {
-    for (let pfn = first; state === 'stored' && pfn < end; pfn++) {
-      expectEqual(right.readPage(pfn).bytes, left.readPage(pfn).bytes!);
-      compared++;
-    }
-  }
-  return compared;
 }
 
 describe.skipIf(python === undefined)('libkdumpfile', () => {
@@ -131,7 +112,9 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
     const bytes = fileOf(recipe, codecs);
     const of = await openDump(memorySource('recipe', bytes), { codecs }).catch(() => undefined);
     if (of === undefined || differences[recipe.name] !== undefined) return;
-    const path = save(`recipe-${situations.indexOf(recipe)}`, (sink) => sink.write(0, bytes));
+    const path = save(join(folder, `recipe-${situations.indexOf(recipe)}`), (sink) =>
+      sink.write(0, bytes),
+    );
     const { pfns, pages } = ask(path, of);
     for (const [index, pfn] of pfns.entries()) {
       const page = of.readPage(pfn).bytes;
@@ -142,7 +125,7 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
 
   test('reads our ELF of the default machine', () => {
     readAlike(
-      save('lib', (sink) => writeElf(sink, content, { style: 'kdump', directMap })),
+      save(join(folder, 'lib'), (sink) => writeElf(sink, content, { style: 'kdump', directMap })),
       dump,
     );
   });
@@ -152,7 +135,7 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
   test.each(['kdump', 'netdump'] as const)('reads our ELF of a newer one, %s', async (style) => {
     const of = await openFile(dumpPath('linux-6.12.kdump'));
     readAlike(
-      save(`lib-${style}`, (sink) => writeElf(sink, contentOf(of), { style })),
+      save(join(folder, `lib-${style}`), (sink) => writeElf(sink, contentOf(of), { style })),
       of,
     );
   });
@@ -163,7 +146,9 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
       const of = await openFile(dumpPath('linux-6.12.kdump'));
       const options = { compression, level: 31, codecs };
       readAlike(
-        save(`lib-${compression}`, (sink) => writeKdump(sink, contentOf(of), options)),
+        save(join(folder, `lib-${compression}`), (sink) =>
+          writeKdump(sink, contentOf(of), options),
+        ),
         of,
       );
     },
@@ -174,18 +159,20 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
   const run_ = (...words: readonly string[]): string => run(makedumpfile!, words);
 
   test('finds the log in our ELF, and filters it as it filters our KDUMP', async () => {
-    const elf = save('elf', (sink) => writeElf(sink, content, { style: 'kdump', directMap }));
+    const elf = save(join(folder, 'elf'), (sink) =>
+      writeElf(sink, content, { style: 'kdump', directMap }),
+    );
     run_('--dump-dmesg', elf, `${elf}.log`);
     expect(readFileSync(`${elf}.log`, 'utf8').split('\n').length).toBeGreaterThan(100);
-    expect(compare(dump, await openFile(elf))).toBeGreaterThan(10_000);
+    expect(comparePages(dump, await openFile(elf))).toBeGreaterThan(10_000);
     const options = { compression: 'zlib', level: 0, codecs } as const;
-    const kdump = save('for-filter', (sink) => writeKdump(sink, content, options));
+    const kdump = save(join(folder, 'for-filter'), (sink) => writeKdump(sink, content, options));
     for (const input of [elf, kdump]) run_('-c', '-d', '31', input, `${input}.31`);
     const [ofElf, ofKdump] = [await openFile(`${elf}.31`), await openFile(`${kdump}.31`)];
-    const kept = compare(ofElf, ofKdump);
+    const kept = comparePages(ofElf, ofKdump);
     expect(kept).toBeGreaterThan(5_000);
-    expect(compare(ofKdump, ofElf)).toBe(kept);
-    expect(compare(ofElf, dump)).toBe(kept);
+    expect(comparePages(ofKdump, ofElf)).toBe(kept);
+    expect(comparePages(ofElf, dump)).toBe(kept);
   });
 
   test('joins the parts that we write; we join those that it writes', async () => {
@@ -195,25 +182,25 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
     for (const sink of sinks) sink.finish();
     const whole = join(folder, 'whole');
     run_('--reassemble', ...paths, whole);
-    expect(compare(dump, await openFile(whole))).toBeGreaterThan(10_000);
+    expect(comparePages(dump, await openFile(whole))).toBeGreaterThan(10_000);
     const theirs = ['theirs1', 'theirs2'].map((name) => join(folder, name));
     run_('--split', '-l', '-d', '0', whole, ...theirs);
     const joined = await openSplit(theirs.reverse().map(fileSource), { codecs });
     expect(joined.description).toBe('KDUMP v6, lzo, 2 parts of a split dump');
     expect(joined.incomplete).toBeUndefined();
-    expect(compare(dump, joined)).toBeGreaterThan(10_000);
+    expect(comparePages(dump, joined)).toBeGreaterThan(10_000);
     expect(joined.vmcoreinfo).toBe(dump.vmcoreinfo);
     // And each part by itself.
     const alone = await Promise.all(theirs.map(openFile));
     expect(alone.map(({ incomplete }) => incomplete).join()).toContain('no part holds');
-    const compared = alone.map((part) => compare(part, dump));
+    const compared = alone.map((part) => comparePages(part, dump));
     expect(compared.reduce((sum, count) => sum + count)).toBeGreaterThan(10_000);
     joined.close();
   });
 
   test('rearranges what we flatten into the very file; we read what it flattens', async () => {
     const options = { compression: 'lzo', level: 0, codecs } as const;
-    const plain = save('plain', (sink) => writeKdump(sink, content, options));
+    const plain = save(join(folder, 'plain'), (sink) => writeKdump(sink, content, options));
     const flat = join(folder, 'flat');
     const fd = openSync(flat, 'wx');
     const pipe: Pipe = {
@@ -238,7 +225,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
     closeSync(output);
     const theirs = await openFile(`${flat}.theirs`);
     expect(theirs.description).toBe('KDUMP v6, zlib, flattened');
-    expect(compare(dump, theirs)).toBeGreaterThan(10_000);
+    expect(comparePages(dump, theirs)).toBeGreaterThan(10_000);
   });
 
   const real = findImage('kdump-real.vmcore');
@@ -246,22 +233,26 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
     // Once through us: makedumpfile makes ELF of no KDUMP file.
     const source = await openFile(real!);
     const of: DumpContent = { ...content, image: source, notes: source.notes };
-    const elf = save('real', (sink) => writeElf(sink, of, { style: 'kdump' }));
+    const elf = save(join(folder, 'real'), (sink) => writeElf(sink, of, { style: 'kdump' }));
     run_('-E', '-d', '1', elf, `${elf}.1`);
     const theirs = await openFile(`${elf}.1`);
-    const kept = compare(theirs, source);
+    const kept = comparePages(theirs, source);
     expect(kept).toBeGreaterThan(5_000);
     const filtered = { ...of, image: theirs };
-    const again = save('real-again', (sink) => writeElf(sink, filtered, { style: 'netdump' }));
+    const again = save(join(folder, 'real-again'), (sink) =>
+      writeElf(sink, filtered, { style: 'netdump' }),
+    );
     const back = await openFile(again);
-    expect(compare(theirs, back)).toBe(kept);
+    expect(comparePages(theirs, back)).toBe(kept);
     expect([...back.runs()]).toEqual([...theirs.runs()]);
   });
 });
 
 describe.skipIf(readelf === undefined || file === undefined)('readelf and file', () => {
   test.each(['kdump', 'netdump'] as const)('know our ELF, %s style', (style) => {
-    const path = save(`known-${style}`, (sink) => writeElf(sink, content, { style, directMap }));
+    const path = save(join(folder, `known-${style}`), (sink) =>
+      writeElf(sink, content, { style, directMap }),
+    );
     expect(run(file!, ['-b', path])).toMatch(/^ELF 64-bit LSB core file, x86-64/);
     const told = run(readelf!, ['-h', '-l', '-n', path]);
     expect(told).not.toMatch(/warning|error/i);

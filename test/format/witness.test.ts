@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { findProgram } from '../../bench/peers.mjs';
-import { MemorySink, type Sink } from '../../src/bytes/sink.ts';
+import { MemorySink } from '../../src/bytes/sink.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import type { DumpContent } from '../../src/dump/content.ts';
 import { writeKdump } from '../../src/dump/kdump/write.ts';
@@ -20,10 +20,10 @@ import { writeLkcd } from '../../src/dump/lkcd/write.ts';
 import { encodeNotes } from '../../src/dump/notes.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
-import { fileSink } from '../../src/host/file-sink.ts';
 import { fileSource } from '../../src/host/file-source.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
 import { openFixture } from '../support/fixture.ts';
+import { comparePages, save } from '../support/foreign.ts';
 import { findImage } from '../support/images.ts';
 import { expectEqual, pageArbitrary } from '../support/pages.ts';
 
@@ -90,13 +90,6 @@ function physBaseOf(dump: Dump): bigint {
   return BigInt(/NUMBER\(phys_base\)=(-?\d+)/.exec(dump.vmcoreinfo!)![1]!);
 }
 
-function save(path: string, write: (sink: Sink) => void): string {
-  const sink = fileSink(path, { overwrite: false });
-  write(sink);
-  sink.finish();
-  return path;
-}
-
 function dmesg(file: string): string {
   const output = `${file}.dmesg`;
   const { status, stdout, stderr } = spawnSync(makedumpfile!, ['--dump-dmesg', file, output], {
@@ -104,18 +97,6 @@ function dmesg(file: string): string {
   });
   if (status !== 0) throw new Error(`makedumpfile: ${stdout}${stderr}`);
   return readFileSync(output, 'utf8');
-}
-
-/** Every page that `left` has and `right` should have. */
-function compare(left: Dump, right: Dump): number {
-  let compared = 0;
-  for (const { first, end, state } of left.runs()) {
-    for (let pfn = first; state === 'stored' && pfn < end; pfn++) {
-      expectEqual(right.readPage(pfn).bytes, left.readPage(pfn).bytes!);
-      compared++;
-    }
-  }
-  return compared;
 }
 
 describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
@@ -127,7 +108,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
     const log = dmesg(path);
     expect(log).toContain('Linux version 6.1.0-56-cloud-amd64');
     expect(log.split('\n').length).toBeGreaterThan(100);
-    expect(compare(dump, await open(path))).toBeGreaterThan(10_000);
+    expect(comparePages(dump, await open(path))).toBeGreaterThan(10_000);
   });
 
   test('filters our KDUMP again: the pages stay what they were', async () => {
@@ -139,7 +120,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
     execFileSync(makedumpfile!, ['-l', '-d', '31', path, out], { stdio: 'pipe' });
     const again = await open(out);
     expect(again.description).toBe('KDUMP v6, lzo');
-    expect(compare(again, dump)).toBeGreaterThan(5_000);
+    expect(comparePages(again, dump)).toBeGreaterThan(5_000);
   });
 
   const flat = findImage('sysrq-full.flat');
@@ -152,7 +133,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
     expect(plain.description).toBe('KDUMP v6, zlib');
     expect(flattened.vmcoreinfo).toBe(plain.vmcoreinfo);
     expect([...flattened.runs()]).toEqual([...plain.runs()]);
-    expect(compare(plain, flattened)).toBe(20544);
+    expect(comparePages(plain, flattened)).toBe(20544);
   });
 
   test.skipIf(flat === undefined)(
@@ -163,10 +144,10 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
       writeFileSync(elf, elfOf(dump));
       const whole = await open(elf);
       expect(whole.description).toMatch(/^ELF64 vmcore/);
-      expect(compare(dump, whole)).toBe(20544);
+      expect(comparePages(dump, whole)).toBe(20544);
       execFileSync(makedumpfile!, ['-E', '-d', '31', elf, `${elf}.filtered`], { stdio: 'pipe' });
       const filtered = await open(`${elf}.filtered`);
-      const kept = compare(filtered, dump);
+      const kept = comparePages(filtered, dump);
       let excluded = 0;
       for (const { first, end, state } of filtered.runs()) {
         if (state === 'excluded') excluded += end - first;
@@ -230,6 +211,6 @@ test('our own LKCD and KDUMP of the default machine hold the same pages', async 
     writeKdump(sink, contentOf(dump), { compression: 'zstd', level: 31, codecs });
   });
   const read = await open(path);
-  expect(compare(dump, read)).toBe(compare(await open(kdump), read));
+  expect(comparePages(dump, read)).toBe(comparePages(await open(kdump), read));
   expect(read.vmcoreinfo).toBe(dump.vmcoreinfo);
 });

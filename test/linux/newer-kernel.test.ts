@@ -11,6 +11,7 @@ import { readLog } from '../../src/linux/log.ts';
 import { addressOf } from '../../src/linux/objects.ts';
 import { memoryUse, processArguments } from '../../src/linux/processes.ts';
 import { taskState } from '../../src/linux/tasks.ts';
+import { ourTrace, printedTrace } from '../support/console.ts';
 import { dumpPath, openFile } from '../support/fixture.ts';
 
 const console_ = readFileSync(dumpPath('linux-6.12.console.txt'), 'utf8').split('\n');
@@ -88,19 +89,11 @@ describe('Linux 6.12 with five-level paging, from its memory alone', () => {
   });
 
   test('the backtrace of the panic task is the call trace that the kernel printed', () => {
-    const start = console_.findIndex((line) => line.endsWith(' <TASK>'));
-    const end = console_.findIndex((line) => line.includes('RIP: 0033:'));
-    const printed = console_
-      .slice(start + 1, end)
-      .map((line) => line.replace(/^\[ *\d+\.\d+\] +/, ''))
-      .filter((line) => !line.startsWith('? '))
-      .map((line) => line.replace(/\/.*/, ''));
+    const printed = printedTrace(console_, (line) => line.endsWith(' <TASK>'));
     const init = [...kernel.tasks()].find((task) => task.pid === 1)!;
-    const { frames } = backtrace(kernel, { task: init });
-    const ours = frames.flatMap((frame) =>
-      frame.symbol === undefined ? [] : `${frame.symbol}+0x${(frame.offset ?? 0).toString(16)}`,
-    );
-    expect(frames.every((frame) => frame.reliable)).toBe(true);
+    const trace = backtrace(kernel, { task: init });
+    const ours = ourTrace(trace);
+    expect(trace.frames.every((frame) => frame.reliable)).toBe(true);
     // What panic() called when it printed had returned when the dump was taken.
     const fromPanic = printed.slice(printed.findIndex((line) => line.startsWith('panic+')) + 1);
     expect(ours.slice(-fromPanic.length)).toEqual(fromPanic);

@@ -16,6 +16,7 @@ import { type Kernel, openKernel } from '../../src/linux/kernel.ts';
 import { lastLogRecord, readLog } from '../../src/linux/log.ts';
 import { utsname } from '../../src/linux/system.ts';
 import { answerEnvelope } from '../../src/render/envelope.ts';
+import { ourTrace, printedTrace } from '../support/console.ts';
 import { dumpPath, openFile } from '../support/fixture.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
@@ -124,19 +125,11 @@ describe('Linux 5.10 has types', () => {
   });
 
   test('the backtrace of the panic task is the call trace that the kernel printed', () => {
-    const start = console.findIndex((line) => line.endsWith(' panic+0x114/0x2f1'));
-    const end = console.findIndex((line) => line.includes('RIP: 0033:'));
-    const printed = console
-      .slice(start + 1, end)
-      .map((line) => line.replace(/^\[ *\d+\.\d+\] +/, ''))
-      .filter((line) => !line.startsWith('? '))
-      .map((line) => line.replace(/\/.*/, ''));
+    const printed = printedTrace(console, (line) => line.endsWith(' panic+0x114/0x2f1'));
     const init = [...kernel.tasks()].find((task) => task.pid === 1)!;
-    const { frames } = backtrace(kernel, { task: init });
-    const ours = frames.flatMap((frame) =>
-      frame.symbol === undefined ? [] : `${frame.symbol}+0x${(frame.offset ?? 0).toString(16)}`,
-    );
-    expect(frames.every((frame) => frame.reliable)).toBe(true);
+    const trace = backtrace(kernel, { task: init });
+    const ours = ourTrace(trace);
+    expect(trace.frames.every((frame) => frame.reliable)).toBe(true);
     expect(printed.length).toBeGreaterThan(7);
     expect(ours.slice(-printed.length)).toEqual(printed);
   });

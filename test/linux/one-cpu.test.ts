@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kernel, openKernel } from '../../src/linux/kernel.ts';
 import { answerOf, linesOf } from '../support/ask.ts';
+import { printedTrace } from '../support/console.ts';
 import { dumpPath, openFile } from '../support/fixture.ts';
 
 const console_ = readFileSync(dumpPath('linux-6.1-one-cpu.console.txt'), 'utf8').split('\n');
@@ -67,15 +68,8 @@ describe('a machine with one CPU', () => {
   });
 
   test('bt -a is one backtrace: the call trace that the kernel printed', async () => {
-    const start = console_.findIndex((line) => line.endsWith(' <TASK>'));
-    const printed = console_
-      .slice(
-        start + 1,
-        console_.findIndex((line) => line.includes('RIP: 0033:')),
-      )
-      .map((line) => line.replace(/^\[ *\d+\.\d+\] +/, ''))
-      .filter((line) => !line.startsWith('? '))
-      .map((line) => line.replace(/\+.*/, ''));
+    const trace = printedTrace(console_, (line) => line.endsWith(' <TASK>'));
+    const printed = trace.map((line) => line.replace(/\+.*/, ''));
     const text = await whole('bt -a');
     expect(text.match(/^PID: /gm)).toHaveLength(1);
     const ours = [...text.matchAll(/^ ?#\d+ \[\w+\] (\S+) at/gm)].map((match) => match[1]);

@@ -23,6 +23,8 @@ type Lines = Iterable<string> | AsyncIterable<string>;
 export async function answerAsked(session: Session, options: Options): Promise<number> {
   const { input, commands } = options;
   if (isTerminal() && commands === undefined && input !== '-' && !session.settings.json) {
+    // It could be opened: the thread that answers has it for itself.
+    session.close();
     return talk(session, typeof input === 'string' ? linesOf(input) : undefined);
   }
   const sources: Lines[] = [];

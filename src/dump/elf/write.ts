@@ -19,7 +19,7 @@ import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
 import { latin1Bytes } from '../../bytes/text.ts';
-import { type DumpContent, isZeroPage, type Progress, type WriteSummary } from '../content.ts';
+import { appendPage, type DumpContent, type Progress, type WriteSummary } from '../content.ts';
 import { encodeNotes, NoteHeader, NT_TASKSTRUCT, qemuName } from '../notes.ts';
 import type { ElfNote, MemoryImage } from '../types.ts';
 import {
@@ -175,9 +175,7 @@ function writeLoads(
         first = pfn + 1;
       } else {
         data.skipTo(load.offset + (pfn - load.first) * image.pageSize);
-        const isZero = isZeroPage(bytes);
-        if (isZero) data.appendZeros(bytes.length);
-        else data.append(bytes);
+        const isZero = appendPage(data, bytes);
         pages++;
         if (isZero) zeroPages++;
       }

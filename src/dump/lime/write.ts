@@ -9,8 +9,8 @@
 import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
 import {
+  appendPage,
   type DumpContent,
-  isZeroPage,
   keptRuns,
   type Progress,
   pagesDue,
@@ -51,9 +51,7 @@ export function writeLime(sink: Sink, content: DumpContent, options: LimeOptions
           range = { first: pfn, at: data.offset };
           data.append(headerOf(pfn * pageSize, run.end * pageSize));
         }
-        const isZero = isZeroPage(bytes);
-        if (isZero) data.appendZeros(bytes.length);
-        else data.append(bytes);
+        const isZero = appendPage(data, bytes);
         pages++;
         if (isZero) zeroPages++;
       }

@@ -7,8 +7,8 @@
 import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
 import {
+  appendPage,
   type DumpContent,
-  isZeroPage,
   type Progress,
   pagesDue,
   pfnsToWrite,
@@ -43,9 +43,7 @@ export function writeRaw(sink: Sink, content: DumpContent, options: RawOptions):
       unreadable++;
     } else {
       data.skipTo(pfn * image.pageSize);
-      const isZero = isZeroPage(bytes);
-      if (isZero) data.appendZeros(bytes.length);
-      else data.append(bytes);
+      const isZero = appendPage(data, bytes);
       const last = runs.at(-1);
       if (last?.end === pfn) last.end++;
       else runs.push({ first: pfn, end: pfn + 1 });
