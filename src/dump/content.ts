@@ -22,6 +22,10 @@ export interface DumpContent {
     readonly task: bigint;
     readonly stack: bigint;
   }[];
+  /** Virtual address of physical address 0 in the kernel's direct map: ELF has a place for it. */
+  readonly directMap?: bigint;
+  /** Where the kernel's image is, in bytes: for ELF. */
+  readonly kernel?: { readonly virtual: bigint; readonly physical: number; readonly size: number };
 }
 
 /** Called now and then with the pages done and the pages due. */

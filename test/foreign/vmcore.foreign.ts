@@ -48,7 +48,7 @@ describe.skipIf(!isComparable)('crash', () => {
   const codecs = createCodecs(nodeZlib);
   const options = { compression: 'zlib', level: 23, codecs } as const;
   let content: DumpContent;
-  let places: Pick<Parameters<typeof writeElf>[2], 'directMap' | 'kernel'>;
+  let places: Pick<DumpContent, 'directMap' | 'kernel'>;
 
   beforeAll(async () => {
     const dump = await openFixture();
@@ -85,14 +85,14 @@ describe.skipIf(!isComparable)('crash', () => {
 
   test('opens our ELF, kdump style', async () => {
     const file = save(join(folder, 'k'), (sink) =>
-      writeElf(sink, content, { style: 'kdump', ...places }),
+      writeElf(sink, { ...content, ...places }, { style: 'kdump' }),
     );
     expect(await ask([], [file])).toBe(expected);
   });
 
   test('opens our ELF, netdump style, when told where the kernel is', async () => {
     const file = save(join(folder, 'n'), (sink) =>
-      writeElf(sink, content, { style: 'netdump', ...places }),
+      writeElf(sink, { ...content, ...places }, { style: 'netdump' }),
     );
     expect(await ask(located, [file])).toBe(expected);
   });

@@ -125,7 +125,9 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
 
   test('reads our ELF of the default machine', () => {
     readAlike(
-      save(join(folder, 'lib'), (sink) => writeElf(sink, content, { style: 'kdump', directMap })),
+      save(join(folder, 'lib'), (sink) =>
+        writeElf(sink, { ...content, directMap }, { style: 'kdump' }),
+      ),
       dump,
     );
   });
@@ -160,7 +162,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
 
   test('finds the log in our ELF, and filters it as it filters our KDUMP', async () => {
     const elf = save(join(folder, 'elf'), (sink) =>
-      writeElf(sink, content, { style: 'kdump', directMap }),
+      writeElf(sink, { ...content, directMap }, { style: 'kdump' }),
     );
     run_('--dump-dmesg', elf, `${elf}.log`);
     expect(readFileSync(`${elf}.log`, 'utf8').split('\n').length).toBeGreaterThan(100);
@@ -251,7 +253,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
 describe.skipIf(readelf === undefined || file === undefined)('readelf and file', () => {
   test.each(['kdump', 'netdump'] as const)('know our ELF, %s style', (style) => {
     const path = save(join(folder, `known-${style}`), (sink) =>
-      writeElf(sink, content, { style, directMap }),
+      writeElf(sink, { ...content, directMap }, { style }),
     );
     expect(run(file!, ['-b', path])).toMatch(/^ELF 64-bit LSB core file, x86-64/);
     const told = run(readelf!, ['-h', '-l', '-n', path]);

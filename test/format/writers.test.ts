@@ -246,7 +246,7 @@ describe('elf', () => {
     const sink = new MemorySink();
     const directMap = 0xffff888000000000n;
     const kernel = { virtual: 0xffffffff81000000n, physical: 20 * pageSize, size: 8 * pageSize };
-    writeElf(sink, contentOf(image), { style: 'kdump', directMap, kernel });
+    writeElf(sink, { ...contentOf(image), directMap, kernel }, { style: 'kdump' });
     const [note, text, load, ...rest] = phdrs(sink.bytes());
     expect(rest).toEqual([]);
     expect(note?.[0]).toBe(4n);

@@ -39,10 +39,6 @@ import {
 
 export interface ElfOptions {
   readonly style: 'kdump' | 'netdump';
-  /** Virtual address of physical address 0 in the kernel's direct map. */
-  readonly directMap?: bigint;
-  /** The kernel's image, in bytes: kdump style only. */
-  readonly kernel?: { readonly virtual: bigint; readonly physical: number; readonly size: number };
   readonly progress?: Progress;
 }
 
@@ -79,13 +75,13 @@ export function writeElf(sink: Sink, content: DumpContent, options: ElfOptions):
   const dataAt = dataOffset(notesAt + notes.length, image.pageSize, options);
   const place = { notesAt, notesSize: notes.length };
   // What is cut short has headers that promise everything: readers see where it ends.
-  writeHeaders(sink, image, options, place, [...planLoads(image, dataAt)], 0);
+  writeHeaders(sink, content, options, place, [...planLoads(image, dataAt)], 0);
   sink.write(notesAt, notes);
   const data = new SparseAppender(sink, notesAt + notes.length, pieceBytes);
   data.skipTo(dataAt);
   const { loads, ...written } = writeLoads(data, image, options, room);
   if (written.unreadable > 0) {
-    writeHeaders(sink, image, options, place, loads, flagIncomplete);
+    writeHeaders(sink, content, options, place, loads, flagIncomplete);
   }
   return written;
 }
@@ -195,14 +191,15 @@ interface Place {
 
 function writeHeaders(
   sink: Sink,
-  image: MemoryImage,
+  content: DumpContent,
   options: ElfOptions,
   { notesAt, notesSize }: Place,
   loads: readonly Load[],
   flags: number,
 ): void {
-  const { pageSize } = image;
-  const kernel = kernelHeader(options, loads, pageSize);
+  const { directMap } = content;
+  const { pageSize } = content.image;
+  const kernel = kernelHeader(content, options, loads);
   const count = 1 + (kernel === undefined ? 0 : 1) + loads.length;
   const bytes = new Uint8Array(notesAt);
   const hasMany = count >= PN_XNUM;
@@ -236,7 +233,7 @@ function writeHeaders(
       p_type: PT_LOAD,
       p_flags: anyAccess,
       p_offset: BigInt(offset),
-      p_vaddr: options.directMap === undefined ? 0n : options.directMap + physical,
+      p_vaddr: directMap === undefined ? 0n : directMap + physical,
       p_paddr: physical,
       p_filesz: BigInt((end - first) * pageSize),
       p_memsz: BigInt((memoryEnd - first) * pageSize),
@@ -248,11 +245,12 @@ function writeHeaders(
 
 /** Undefined where the image is not in one segment, or not known. */
 function kernelHeader(
-  { kernel, style }: ElfOptions,
+  { kernel, image }: DumpContent,
+  { style }: ElfOptions,
   loads: readonly Load[],
-  pageSize: number,
 ): Parameters<typeof Elf64Phdr.encode>[0] | undefined {
   if (kernel === undefined || style === 'netdump') return undefined;
+  const { pageSize } = image;
   const { virtual, physical, size } = kernel;
   const holder = loads.find(({ first, end }) => {
     return physical >= first * pageSize && physical + size <= end * pageSize;
