@@ -18,10 +18,12 @@ import type { Source } from './bytes/source.ts';
 import type { CompressionName } from './codec/types.ts';
 import type { DumpContent, WriteSummary } from './dump/content.ts';
 import { openSplit as joinSources, type OpenOptions, openDump as openSource } from './dump/open.ts';
+import type { PagePool } from './dump/packed-pages.ts';
 import type { Dump } from './dump/types.ts';
 import { type WriteOptions, writeDump as writeTo } from './dump/writers.ts';
 import { fileSink } from './host/file-sink.ts';
 import { fileSource } from './host/file-source.ts';
+import { type PageInput, workerPool } from './host/page-pool.ts';
 import { nodeWorld } from './host/world.ts';
 import { blueprintOf, type MachineOptions } from './machine/blueprint.ts';
 import { Machine as AnyMachine, type SavedMachine } from './machine/machine.ts';
@@ -39,6 +41,7 @@ export { memorySource, type Source } from './bytes/source.ts';
 export { hex16, printable } from './bytes/text.ts';
 export type { DumpContent, WriteSummary } from './dump/content.ts';
 export { flattened } from './dump/flattened/write.ts';
+export type { PagePool } from './dump/packed-pages.ts';
 export { iomemText, parseIomem } from './dump/raw/layout.ts';
 export type {
   Architecture,
@@ -54,6 +57,7 @@ export type {
   Utsname,
 } from './dump/types.ts';
 export { type Fact, type Writer, writers } from './dump/writers.ts';
+export type { PageInput } from './host/page-pool.ts';
 export {
   type Backtrace,
   type BacktraceOptions,
@@ -126,6 +130,14 @@ export async function writeDump(
   options: Omit<WriteOptions, 'codecs'>,
 ): Promise<WriteSummary> {
   return writeTo(format, sink, content, { ...options, codecs: world.codecs });
+}
+
+/**
+ * Threads that read and pack the pages of a dump, as `pool` of writeDump. They open the files of
+ * the dump by themselves, as the caller opened it. Close the pool after use.
+ */
+export function pagePool(input: PageInput, jobs: number): PagePool {
+  return workerPool(input, jobs);
 }
 
 /** A crashed machine brought back to life. */

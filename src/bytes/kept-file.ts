@@ -36,7 +36,7 @@ export class KeptFile implements Sink {
     return {
       name: this.name,
       size,
-      inMemory: true,
+      isQuick: true,
       read: (offset, length) => extents.read(offset, Math.max(0, Math.min(length, size - offset))),
       close: () => {},
     };

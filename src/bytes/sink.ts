@@ -2,6 +2,8 @@
 
 export interface Sink {
   readonly name: string;
+  /** Of two writes to one place its readers may see either: what is not known yet must wait. */
+  readonly isPipe?: boolean;
   /** `bytes` belongs to the caller again when this returns. */
   write(offset: number, bytes: Uint8Array): void;
   /**

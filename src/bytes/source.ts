@@ -14,13 +14,15 @@ export interface Source {
    * for the caller and may be overwritten by the next read: copy what must stay.
    */
   read(offset: number, length: number): Uint8Array;
+  /** The same into the caller's own memory; the result is how many bytes there were. */
+  readInto?(offset: number, target: Uint8Array): number;
   /**
    * Whether any of these bytes should be there and are not, though the source goes on after them;
    * they read as zeros. Only a damaged container has such bytes.
    */
   lost?(offset: number, length: number): boolean;
-  /** A read costs nothing: large pieces are best read as they are, without read-ahead. */
-  readonly inMemory?: boolean;
+  /** A read costs next to nothing: nobody is to read ahead. */
+  readonly isQuick?: boolean;
   /** The arrays that it is made of, by offset; between them are zeros. They never change. */
   pieces?(): Iterable<readonly [offset: number, bytes: Uint8Array]>;
   close(): void;
@@ -31,7 +33,7 @@ export function memorySource(name: string, bytes: Uint8Array): Source {
   return {
     name,
     size: bytes.length,
-    inMemory: true,
+    isQuick: true,
     read: (offset, length) => bytes.subarray(offset, Math.min(offset + length, bytes.length)),
     close: () => {},
   };
@@ -64,6 +66,11 @@ export function readExactly(
   return bytes;
 }
 
+/** For who reads a file from one end to the other: a few long windows, and none behind these. */
+export function streamed(source: Source): Source {
+  return { ...windowed(source, 1024 * 1024, 4), isQuick: true };
+}
+
 /**
  * The same source behind a few windows of read-ahead, so that neighbouring small reads (page
  * descriptors, then pages) cost one call to the operating system. Least recently used goes first.
@@ -77,14 +84,8 @@ export function windowed(source: Source, windowSize = 128 * 1024, windows = 8): 
       cache.set(index, known);
       return known;
     }
-    const bytes = source.read(index * windowSize, windowSize).slice();
+    const bytes = readWindow(source, index * windowSize, windowSize, evicted(cache, windows));
     cache.set(index, bytes);
-    if (cache.size > windows) {
-      for (const oldest of cache.keys()) {
-        cache.delete(oldest);
-        break;
-      }
-    }
     return bytes;
   };
   return {
@@ -109,4 +110,26 @@ export function windowed(source: Source, windowSize = 128 * 1024, windows = 8): 
       return joined;
     },
   };
+}
+
+/** The memory of the window that was not used for longest, where there are as many as may be. */
+function evicted(cache: Map<number, Uint8Array>, windows: number): Uint8Array | undefined {
+  if (cache.size < windows) return undefined;
+  for (const [index, bytes] of cache) {
+    cache.delete(index);
+    return bytes;
+  }
+  return undefined;
+}
+
+function readWindow(
+  source: Source,
+  offset: number,
+  size: number,
+  memory: Uint8Array | undefined,
+): Uint8Array {
+  if (source.readInto === undefined) return source.read(offset, size).slice();
+  const target = memory?.buffer.byteLength === size ? new Uint8Array(memory.buffer) : undefined;
+  const bytes = target ?? new Uint8Array(size);
+  return bytes.subarray(0, source.readInto(offset, bytes));
 }

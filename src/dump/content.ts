@@ -1,7 +1,6 @@
 /** What a writer is given, and what it says when it is done. */
 
-import type { SparseAppender } from '../bytes/sparse.ts';
-import type { Architecture, ElfNote, MemoryImage, Registers, Utsname } from './types.ts';
+import type { Architecture, ElfNote, MemoryImage, PfnRange, Registers, Utsname } from './types.ts';
 
 export interface DumpContent {
   /** Pages in state `stored` or `zero` are written, the others stay what they are. */
@@ -41,25 +40,8 @@ export interface WriteSummary {
   readonly unreadable: number;
 }
 
-/** A page of zeros leaves a hole; the result is whether it was one. */
-export function appendPage(data: SparseAppender, bytes: Uint8Array): boolean {
-  const isZero = isZeroPage(bytes);
-  if (isZero) data.appendZeros(bytes.length);
-  else data.append(bytes);
-  return isZero;
-}
-
-/** How many pages a writer will be asked to write. */
-export function pagesDue(image: MemoryImage): number {
-  let pages = 0;
-  for (const { first, end, state } of image.runs()) {
-    if (state === 'stored' || state === 'zero') pages += end - first;
-  }
-  return pages;
-}
-
 /** Pages to write in maximal runs, ascending. */
-export function* keptRuns(image: MemoryImage): Generator<{ first: number; end: number }> {
+export function* keptRuns(image: MemoryImage): Generator<PfnRange> {
   let first = 0;
   let end = 0;
   for (const run of image.runs()) {
@@ -71,14 +53,6 @@ export function* keptRuns(image: MemoryImage): Generator<{ first: number; end: n
     end = run.end;
   }
   if (end > first) yield { first, end };
-}
-
-/** PFNs of the pages to write, ascending. */
-export function* pfnsToWrite(image: MemoryImage): Generator<number> {
-  for (const { first, end, state } of image.runs()) {
-    if (state !== 'stored' && state !== 'zero') continue;
-    for (let pfn = first; pfn < end; pfn++) yield pfn;
-  }
 }
 
 const zeroPages = new Map<number, Uint8Array>();

@@ -61,7 +61,7 @@ export class DescribedPages implements PageReader, Part {
     this.#source = source;
     this.#descriptors = windowed(source);
     // Small windows: the kernel's structures are followed all over the file.
-    this.#data = source.inMemory === true ? source : windowed(source, 32 * 1024, 32);
+    this.#data = source.isQuick === true ? source : windowed(source, 32 * 1024, 32);
     this.#geometry = geometry;
     this.#packingFlags = geometry.packingFlags;
     this.#codecs = codecs;

@@ -6,19 +6,13 @@
  */
 
 import { Bitmap } from '../bytes/bitmap.ts';
-import { Appender, appenderOfKept, type Sink } from '../bytes/sink.ts';
-import type { Codecs, CompressionName } from '../codec/types.ts';
-import { isZeroPage, type Progress, type WriteSummary } from './content.ts';
-import { compressionFlags, PageDescriptor, type PfnRange } from './disk-dump.ts';
-import type { MemoryImage } from './types.ts';
+import { Appender, type Appending, appenderOfKept, type Sink } from '../bytes/sink.ts';
+import type { CompressionName } from '../codec/types.ts';
+import type { WriteSummary } from './content.ts';
+import { compressionFlags, PageDescriptor } from './disk-dump.ts';
+import type { PageCounts, PageWriter } from './page-writer.ts';
+import type { MemoryImage, PfnRange } from './types.ts';
 
-interface PageOptions {
-  readonly compression: Exclude<CompressionName, 'rle'>;
-  readonly codecs: Codecs;
-  readonly progress?: Progress;
-}
-
-const pagesPerProgress = 1024;
 /** makedumpfile's own buffers (-b 4): what a dump that is cut short can still say of its pages. */
 const pieceBytes = 64 * 1024;
 
@@ -47,10 +41,8 @@ export function planOf(image: MemoryImage, subHeaderSize: number): Plan {
   for (const { first, end, state } of runs) {
     const kept = state === 'stored' || state === 'zero';
     if (!kept && state !== 'excluded') continue;
-    for (let pfn = first; pfn < end; pfn++) {
-      ram.add(pfn);
-      if (kept) stored.add(pfn);
-    }
+    ram.addRange(first, end);
+    if (kept) stored.addRange(first, end);
     if (kept) pages += end - first;
   }
   const subHeaderBlocks = Math.ceil(subHeaderSize / blockSize);
@@ -60,64 +52,89 @@ export function planOf(image: MemoryImage, subHeaderSize: number): Plan {
   }; // biome-ignore format: a list
 }
 
-/** Bitmaps, descriptors and data of the pages in `held`; the headers are the caller's. */
-export function writeDescribed(
+/**
+ * Bitmaps, descriptors and data of the pages in `held`. The headers are the caller's, who is told
+ * the counts when all else is written.
+ */
+export function describedWriter(
   sink: Sink,
-  image: MemoryImage,
-  options: PageOptions,
   plan: Plan,
-  held: PfnRange = { first: 0, end: plan.endPfn },
-): WriteSummary {
-  const total = plan.stored.rank(held.end) - plan.stored.rank(held.first);
+  compression: Exclude<CompressionName, 'rle'>,
+  held: PfnRange,
+  finishHeaders: (counts: PageCounts) => void,
+): PageWriter {
   const half = (plan.bitmapBlocks / 2) * plan.blockSize;
   const bitmapsAt = (1 + plan.subHeaderBlocks) * plan.blockSize;
   sink.write(bitmapsAt, plan.ram.bytes);
   sink.write(bitmapsAt + half, plan.stored.bytes);
-  const codec = options.codecs.get(options.compression);
-  const packedFlag = compressionFlags.get(options.compression)!;
-  const descriptors = new Appender(sink, plan.descriptorsAt, pieceBytes);
+  const total = plan.stored.rank(held.end) - plan.stored.rank(held.first);
+  const dataAt = plan.descriptorsAt + total * PageDescriptor.size;
+  const pages = new DescribedWriter(sink, plan.descriptorsAt, dataAt, compression);
+  return {
+    compression,
+    zeros: 'apart',
+    due: { [Symbol.iterator]: () => plan.stored.runs(held.first, held.end) },
+    add(_, kind, bytes) {
+      if (kind === 'lost') pages.describe(0, 0, 0);
+      else if (kind === 'zero') pages.addZeros(bytes);
+      else pages.add(bytes, kind);
+      return kind !== 'lost';
+    },
+    finish(counts): WriteSummary {
+      const end = pages.flush();
+      finishHeaders(counts);
+      return { bytes: end, ...counts };
+    },
+  };
+}
+
+class DescribedWriter {
+  readonly #descriptors: Appender;
+  readonly #data: Appending;
+  readonly #packedFlag: number;
   // Not by PageDescriptor.encode: this is the inner loop.
-  const described = new Uint8Array(PageDescriptor.size);
-  const view = new DataView(described.buffer);
-  const describe = ({ offset, size, flags }: typeof lost): void => {
-    view.setUint32(0, offset % 2 ** 32, true);
-    view.setUint32(4, offset / 2 ** 32, true);
-    view.setUint32(8, size, true);
-    view.setUint32(12, flags, true);
-    descriptors.append(described);
-  };
-  const data = appenderOfKept(sink, plan.descriptorsAt + total * PageDescriptor.size, pieceBytes);
-  const lost = { offset: 0, size: 0, flags: 0 };
-  // One raw page for all zero pages, as makedumpfile does.
-  let shared: typeof lost | undefined;
-  const store = (bytes: Uint8Array, packed: Uint8Array | undefined): typeof lost => {
-    const stored = packed ?? bytes;
-    const offset = data.offset;
-    data.append(stored);
-    return { offset, size: stored.length, flags: packed === undefined ? 0 : packedFlag };
-  };
-  let pages = 0;
-  let zeroPages = 0;
-  let unreadable = 0;
-  for (let pfn = plan.stored.next(held.first); pfn >= 0 && pfn < held.end; ) {
-    const { bytes } = image.readPage(pfn);
-    let descriptor = lost;
-    if (bytes === undefined) {
-      unreadable++;
-    } else if (isZeroPage(bytes)) {
-      shared ??= store(bytes, undefined);
-      descriptor = shared;
-      zeroPages++;
-    } else {
-      descriptor = store(bytes, codec.compress(bytes));
-    }
-    if (bytes !== undefined) pages++;
-    describe(descriptor);
-    if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
-    pfn = plan.stored.next(pfn + 1);
+  readonly #described = new Uint8Array(PageDescriptor.size);
+  readonly #view = new DataView(this.#described.buffer);
+  /** One raw page for all zero pages, as makedumpfile does. */
+  #zerosAt: number | undefined;
+
+  constructor(
+    sink: Sink,
+    descriptorsAt: number,
+    dataAt: number,
+    compression: Exclude<CompressionName, 'rle'>,
+  ) {
+    this.#descriptors = new Appender(sink, descriptorsAt, pieceBytes);
+    this.#data = appenderOfKept(sink, dataAt, pieceBytes);
+    this.#packedFlag = compressionFlags.get(compression)!;
   }
-  descriptors.flush();
-  data.flush();
-  options.progress?.(pages, total);
-  return { bytes: data.offset, pages, zeroPages, unreadable };
+
+  describe(offset: number, size: number, flags: number): void {
+    this.#view.setUint32(0, offset % 2 ** 32, true);
+    this.#view.setUint32(4, offset / 2 ** 32, true);
+    this.#view.setUint32(8, size, true);
+    this.#view.setUint32(12, flags, true);
+    this.#descriptors.append(this.#described);
+  }
+
+  add(bytes: Uint8Array, kind: 'raw' | 'packed'): void {
+    const offset = this.#data.offset;
+    this.#data.append(bytes);
+    this.describe(offset, bytes.length, kind === 'raw' ? 0 : this.#packedFlag);
+  }
+
+  addZeros(zeros: Uint8Array): void {
+    if (this.#zerosAt === undefined) {
+      this.#zerosAt = this.#data.offset;
+      this.#data.append(zeros);
+    }
+    this.describe(this.#zerosAt, zeros.length, 0);
+  }
+
+  /** The result is where the file ends. */
+  flush(): number {
+    this.#descriptors.flush();
+    this.#data.flush();
+    return this.#data.offset;
+  }
 }

@@ -25,7 +25,7 @@ import {
 } from '../bytes/struct.ts';
 import type { CompressionName } from '../codec/types.ts';
 import { architectureOf } from './architecture.ts';
-import type { Architecture } from './types.ts';
+import type { Architecture, PfnRange } from './types.ts';
 import { NewUtsname } from './utsname.ts';
 
 export const diskdumpSignature = 'DISKDUMP';
@@ -121,12 +121,6 @@ export function headerMachine(source: Source, offset: number): Architecture {
     throw new DumpError('unsupported', 'a dump of a big-endian machine', { where });
   }
   return 'x86_64';
-}
-
-/** From `first` to below `end`. */
-export interface PfnRange {
-  readonly first: number;
-  readonly end: number;
 }
 
 /** Where the pages of a file are. */

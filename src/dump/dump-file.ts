@@ -110,6 +110,10 @@ export class DumpFile implements Dump {
     return page;
   }
 
+  glance(pfn: number): Page {
+    return this.#pages.glance?.(pfn) ?? this.#pages.load(pfn);
+  }
+
   close(): void {
     this.#source.close();
   }

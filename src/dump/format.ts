@@ -27,6 +27,8 @@ export interface PageReader {
   readonly incomplete: string | undefined;
   state(pfn: number): PageState;
   load(pfn: number): Page;
+  /** As load, but the next call may overwrite the bytes. */
+  glance?(pfn: number): Page;
   runs(): Iterable<PageRun>;
 }
 

@@ -65,6 +65,13 @@ class SegmentPages implements PageReader {
     }
   }
 
+  glance(pfn: number): Page {
+    const offset = this.#map.wholePageAt(pfn);
+    if (offset === undefined || this.#source.lost?.(offset, this.pageSize)) return this.load(pfn);
+    const bytes = this.#source.read(offset, this.pageSize);
+    return bytes.length === this.pageSize ? { state: 'stored', bytes } : this.load(pfn);
+  }
+
   #assemble(stored: readonly Piece[]): Page {
     const bytes = new Uint8Array(this.pageSize);
     let present = { start: 0, end: 0 };

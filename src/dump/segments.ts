@@ -35,6 +35,8 @@ export class SegmentMap {
   readonly #segments: readonly Segment[];
   /** Three ranges for each segment: owners are class * segments + segment. */
   readonly #map: RangeMap;
+  /** The piece that the last whole page was found in. */
+  #lastPiece = 0;
 
   constructor(segments: readonly Segment[], fileSize: number, pageSize: number) {
     this.pageSize = pageSize;
@@ -78,6 +80,18 @@ export class SegmentMap {
       });
     }
     return pieces;
+  }
+
+  /** The file offset of a page that is in the file in one piece; undefined for all others. */
+  wholePageAt(pfn: number): number | undefined {
+    const { start, end, owner } = this.#map;
+    const from = pfn * this.pageSize;
+    const to = from + this.pageSize;
+    const isInside = (): boolean => start[this.#lastPiece]! <= from && to <= end[this.#lastPiece]!;
+    if (!isInside()) this.#lastPiece = pieceFrom(this.#map, from);
+    const segment = this.#segments[owner[this.#lastPiece] ?? this.#segments.length];
+    if (segment === undefined || !isInside()) return undefined;
+    return segment.offset + (from - segment.physical);
   }
 
   /** A page that a file's cut end goes through is missing: half of it would look like zeros. */

@@ -13,10 +13,13 @@ import type { Source } from '../bytes/source.ts';
  */
 export type PageState = 'stored' | 'zero' | 'excluded' | 'missing' | 'damaged';
 
-export interface PageRun {
+export interface PfnRange {
   readonly first: number;
   /** One past the last. */
   readonly end: number;
+}
+
+export interface PageRun extends PfnRange {
   readonly state: PageState;
 }
 
@@ -39,6 +42,8 @@ export interface MemoryImage {
   /** From the index alone, without reading contents: never `damaged`. */
   state(pfn: number): PageState;
   readPage(pfn: number): Page;
+  /** As readPage, for who looks at each page once: the next call may overwrite the bytes. */
+  glance?(pfn: number): Page;
   /**
    * Every PFN from 0 to endPfn in maximal runs of one state. PFNs that are no RAM at all are
    * `missing`.

@@ -2,16 +2,18 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
-import type { Codecs, CompressionName } from '../codec/types.ts';
-import type { DumpContent, Progress, WriteSummary } from './content.ts';
+import type { CompressionName } from '../codec/types.ts';
+import type { DumpContent, WriteSummary } from './content.ts';
+import type { PagePool } from './packed-pages.ts';
+import { type PageOptions, type PageWriter, writePages, writePooledPages } from './page-writer.ts';
 
-export interface WriteOptions {
+export interface WriteOptions extends PageOptions {
   /** One of the writer's; where it has none, `none`. */
   readonly compression: CompressionName;
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
   readonly level: number;
-  readonly codecs: Codecs;
-  readonly progress?: Progress;
+  /** Whoever reads and packs the pages of the content's image; without it, the caller's thread. */
+  readonly pool?: PagePool;
 }
 
 /**
@@ -35,8 +37,8 @@ export interface Writer {
   readonly compressions: readonly CompressionName[];
   /** What is not in such a file. */
   readonly lacks: readonly Fact[];
-  /** Writes the whole file; finishing or aborting the sink is the caller's. */
-  write(sink: Sink, content: DumpContent, options: WriteOptions): Promise<WriteSummary>;
+  /** Begins the file; finishing or aborting the sink is the caller's. */
+  begin(sink: Sink, content: DumpContent, options: WriteOptions): Promise<PageWriter>;
 }
 
 const kdumpCompressions = ['none', 'zlib', 'lzo', 'snappy', 'zstd'] as const;
@@ -49,24 +51,20 @@ export const writers: readonly Writer[] = [
     name: 'diskdump',
     compressions: diskdumpCompressions,
     lacks: ['notes', 'message'],
-    write: async (sink, content, options) => {
-      const { writeDiskdump } = await import('./diskdump/write.ts');
-      return writeDiskdump(sink, content, {
-        ...options,
-        compression: oneOf(diskdumpCompressions, options),
-      });
+    begin: async (sink, content, { level, ...options }) => {
+      const { diskdumpWriter } = await import('./diskdump/write.ts');
+      const compression = oneOf(diskdumpCompressions, options);
+      return diskdumpWriter(sink, content, { compression, level });
     },
   },
   {
     name: 'diskdump-partition',
     compressions: diskdumpCompressions,
     lacks: ['notes', 'message'],
-    write: async (sink, content, options) => {
-      const { writeDiskdumpPartition } = await import('./diskdump/partition-write.ts');
-      return writeDiskdumpPartition(sink, content, {
-        ...options,
-        compression: oneOf(diskdumpCompressions, options),
-      });
+    begin: async (sink, content, { level, ...options }) => {
+      const { partitionWriter } = await import('./diskdump/partition-write.ts');
+      const compression = oneOf(diskdumpCompressions, options);
+      return partitionWriter(sink, content, { compression, level });
     },
   },
   {
@@ -74,56 +72,53 @@ export const writers: readonly Writer[] = [
     compressions: ['none'],
     // CRASHTIME, in VMCOREINFO, is another time.
     lacks: ['uts', 'time', 'panic', 'level'],
-    write: async (sink, content, options) => {
-      const { writeElf } = await import('./elf/write.ts');
-      return writeElf(sink, content, { ...options, style: 'kdump' });
+    begin: async (sink, content) => {
+      const { elfWriter } = await import('./elf/write.ts');
+      return elfWriter(sink, content, { style: 'kdump' });
     },
   },
   {
     name: 'kdump',
     compressions: kdumpCompressions,
     lacks: ['panic'],
-    write: async (sink, content, options) => {
-      const { writeKdump } = await import('./kdump/write.ts');
-      return writeKdump(sink, content, {
-        ...options,
-        compression: oneOf(kdumpCompressions, options),
-      });
+    begin: async (sink, content, { level, ...options }) => {
+      const { kdumpWriter } = await import('./kdump/write.ts');
+      return kdumpWriter(sink, content, { compression: oneOf(kdumpCompressions, options), level });
     },
   },
   {
     name: 'lime',
     compressions: ['none'],
     lacks: onlyMemory,
-    write: async (...given) => (await import('./lime/write.ts')).writeLime(...given),
+    begin: async (sink, content) => (await import('./lime/write.ts')).limeWriter(sink, content),
   },
   {
     name: 'lkcd',
     compressions: lkcdCompressions,
     lacks: ['notes', 'excluded'],
-    write: async (sink, content, options) => {
-      const { writeLkcd } = await import('./lkcd/write.ts');
-      return writeLkcd(sink, content, {
-        ...options,
-        compression: oneOf(lkcdCompressions, options),
-      });
+    begin: async (sink, content, { level, ...options }) => {
+      const { lkcdWriter } = await import('./lkcd/write.ts');
+      return lkcdWriter(sink, content, { compression: oneOf(lkcdCompressions, options), level });
     },
   },
   {
     name: 'mkdump',
     compressions: ['none'],
     lacks: [],
-    write: async (...given) => (await import('./mkdump/write.ts')).writeMkdump(...given),
+    begin: async (...given) => (await import('./mkdump/write.ts')).mkdumpWriter(...given),
   },
   {
     name: 'raw',
     compressions: ['none'],
     lacks: [...onlyMemory, 'missing'],
-    write: async (...given) => (await import('./raw/write.ts')).writeRaw(...given),
+    begin: async (sink, content) => (await import('./raw/write.ts')).rawWriter(sink, content),
   },
 ];
 
-/** DumpError `usage` for a format that is not written or does not compress like that. */
+/**
+ * Writes the whole file; finishing or aborting the sink is the caller's. DumpError `usage` for a
+ * format that is not written or does not compress like that.
+ */
 export async function writeDump(
   format: string,
   sink: Sink,
@@ -136,11 +131,44 @@ export async function writeDump(
     throw new DumpError('usage', `no format ${format} is written`, { hint: `known: ${names}` });
   }
   oneOf(writer.compressions, options);
-  await options.codecs.prepare(options.compression);
-  return writer.write(sink, content, options);
+  const { pool, codecs, compression } = options;
+  await codecs.prepare(compression);
+  const { image } = content;
+  const pages = await writer.begin(sink, content, options);
+  if (pool === undefined) return writePages(pages, image, options);
+  return writePooledPages(pages, image.pageSize, pool, options);
 }
 
-function oneOf<T extends CompressionName>(known: readonly T[], { compression }: WriteOptions): T {
+/** One file for each sink: KDUMP only. Otherwise as writeDump; progress goes over all of them. */
+export async function writeParts(
+  sinks: readonly Sink[],
+  content: DumpContent,
+  options: WriteOptions,
+): Promise<WriteSummary[]> {
+  const { pool, codecs, level, progress } = options;
+  const compression = oneOf(kdumpCompressions, options);
+  await codecs.prepare(compression);
+  const { kdumpPartWriters } = await import('./kdump/write.ts');
+  const { image } = content;
+  const summaries: WriteSummary[] = [];
+  let before = 0;
+  for (const { total, begin } of kdumpPartWriters(sinks, content, { compression, level })) {
+    const ofPart: PageOptions = { codecs, progress: (done) => progress?.(before + done, total) };
+    const part = begin();
+    const written =
+      pool === undefined
+        ? writePages(part, image, ofPart)
+        : await writePooledPages(part, image.pageSize, pool, ofPart);
+    before += written.pages;
+    summaries.push(written);
+  }
+  return summaries;
+}
+
+function oneOf<T extends CompressionName>(
+  known: readonly T[],
+  { compression }: Pick<WriteOptions, 'compression'>,
+): T {
   const found = known.find((name) => name === compression);
   if (found !== undefined) return found;
   throw new DumpError('usage', `the format does not compress with ${compression}`, {

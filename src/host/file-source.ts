@@ -18,22 +18,26 @@ export function fileSource(path: string): Source {
     });
   }
   let open = true;
+  const readInto = (offset: number, target: Uint8Array): number => {
+    const wanted = Math.max(0, Math.min(target.length, stat.size - offset));
+    for (let done = 0; done < wanted; ) {
+      const got = attempt(path, `cannot be read at offset ${offset + done}`, () =>
+        readSync(fd, target, done, wanted - done, offset + done),
+      );
+      // Somebody cut the file after it was opened.
+      if (got === 0) return done;
+      done += got;
+    }
+    return wanted;
+  };
   return {
     name: path,
     size: stat.size,
     read(offset, length) {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, stat.size - offset)));
-      let done = 0;
-      while (done < bytes.length) {
-        const got = attempt(path, `cannot be read at offset ${offset + done}`, () =>
-          readSync(fd, bytes, done, bytes.length - done, offset + done),
-        );
-        // Somebody cut the file after it was opened.
-        if (got === 0) return bytes.subarray(0, done);
-        done += got;
-      }
-      return bytes;
+      return bytes.subarray(0, readInto(offset, bytes));
     },
+    readInto,
     close() {
       if (open) closeSync(fd);
       open = false;

@@ -60,7 +60,7 @@ export class FileArea {
     return {
       name,
       size: file.size,
-      inMemory: true,
+      isQuick: true,
       read: (offset, length) =>
         this.#disk.peek(start + offset, Math.max(0, Math.min(length, file.size - offset))),
       pieces: () => this.#disk.pieces(start, file.size),

@@ -13,7 +13,8 @@ import { createCodecs } from '../../src/codec/codecs.ts';
 import type { DumpContent } from '../../src/dump/content.ts';
 import { writeElf } from '../../src/dump/elf/write.ts';
 import { flattened } from '../../src/dump/flattened/write.ts';
-import { writeKdump, writeKdumpSplit } from '../../src/dump/kdump/write.ts';
+import { writeKdump } from '../../src/dump/kdump/write.ts';
+import { writeParts } from '../../src/dump/writers.ts';
 import { fileSink } from '../../src/host/file-sink.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
 import { openKernel } from '../../src/linux/kernel.ts';
@@ -85,14 +86,14 @@ describe.skipIf(!isComparable)('crash', () => {
 
   test('opens our ELF, kdump style', async () => {
     const file = save(join(folder, 'k'), (sink) =>
-      writeElf(sink, { ...content, ...places }, { style: 'kdump' }),
+      writeElf(sink, { ...content, ...places }, { style: 'kdump', codecs }),
     );
     expect(await ask([], [file])).toBe(expected);
   });
 
   test('opens our ELF, netdump style, when told where the kernel is', async () => {
     const file = save(join(folder, 'n'), (sink) =>
-      writeElf(sink, { ...content, ...places }, { style: 'netdump' }),
+      writeElf(sink, { ...content, ...places }, { style: 'netdump', codecs }),
     );
     expect(await ask(located, [file])).toBe(expected);
   });
@@ -100,7 +101,7 @@ describe.skipIf(!isComparable)('crash', () => {
   test('opens our split KDUMP', async () => {
     const files = ['part1', 'part2', 'part3'].map((name) => join(folder, name));
     const sinks = files.map((file) => fileSink(file, { overwrite: false }));
-    writeKdumpSplit(sinks, content, options);
+    await writeParts(sinks, content, options);
     for (const sink of sinks) sink.finish();
     expect(await ask([], files)).toBe(expected);
   });

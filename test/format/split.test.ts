@@ -6,10 +6,10 @@ import { DumpError } from '../../src/bytes/errors.ts';
 import { MemorySink } from '../../src/bytes/sink.ts';
 import { memorySource } from '../../src/bytes/source.ts';
 import type { DumpContent } from '../../src/dump/content.ts';
-import { writeKdumpSplit } from '../../src/dump/kdump/write.ts';
 import { eraseinfoName } from '../../src/dump/notes.ts';
 import { openDump, openSplit } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
+import { writeParts } from '../../src/dump/writers.ts';
 import { fileOf, preparedCodecs } from '../recipes/recipes.ts';
 import { mutate, Random } from '../support/mutate.ts';
 import { expectEqual, heldImageArbitrary, imageOf, type PageToHold } from '../support/pages.ts';
@@ -17,9 +17,9 @@ import { contentOf } from '../support/vmcore-content.ts';
 
 const codecs = await preparedCodecs();
 
-function split(content: DumpContent, parts: number): Uint8Array[] {
+async function split(content: DumpContent, parts: number): Promise<Uint8Array[]> {
   const sinks = Array.from({ length: parts }, () => new MemorySink());
-  writeKdumpSplit(sinks, content, { compression: 'zlib', level: 17, codecs });
+  await writeParts(sinks, content, { compression: 'zlib', level: 17, codecs });
   return sinks.map((sink) => sink.bytes());
 }
 
@@ -45,7 +45,7 @@ test('any image in any number of parts, given in any order, comes back', async (
   const order = fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat());
   await fc.assert(
     fc.asyncProperty(heldImageArbitrary, order, async ({ pages: held, image }, [count, seed]) => {
-      const files = split(contentOf(image), count);
+      const files = await split(contentOf(image), count);
       const turned = files.map((_, index) => files[(index + seed) % count]!);
       const dump = await join(seed % 2 === 0 ? turned : turned.reverse());
       expect(dump.incomplete).toBeUndefined();
@@ -66,14 +66,14 @@ test('any image in any number of parts, given in any order, comes back', async (
   );
 });
 
-test('parts have about the same number of pages, and together those of the whole', () => {
+test('parts have about the same number of pages, and together those of the whole', async () => {
   const sinks = Array.from({ length: 3 }, () => new MemorySink());
   const steps: string[] = [];
   const progress = (done: number, total: number): void => {
     steps.push(`${done}/${total}`);
   };
   const options = { compression: 'none', level: 0, codecs, progress } as const;
-  const written = writeKdumpSplit(sinks, content, options);
+  const written = await writeParts(sinks, content, options);
   expect(written.map((each) => each.pages)).toEqual([205, 154, 153]);
   expect(steps).toEqual(['205/512', '359/512', '512/512']);
   // crash takes no other beginning of a part.
@@ -85,7 +85,7 @@ test('parts have about the same number of pages, and together those of the whole
 
 describe('opened together', () => {
   test('a part that is missing leaves its pages missing, and that is said', async () => {
-    const [first, , third] = split(content, 3);
+    const [first, , third] = await split(content, 3);
     const dump = await join([third!, first!]);
     expect(dump.incomplete).toMatch(/^no part holds pages 0x100 to 0x1bf$/);
     expect(dump.readPage(0xff).state).toBe('stored');
@@ -97,7 +97,7 @@ describe('opened together', () => {
   });
 
   test('a part by itself is the same, by openDump', async () => {
-    const [, second] = split(content, 3);
+    const [, second] = await split(content, 3);
     const dump = await openDump(memorySource('part2', second!), { codecs });
     expect(dump.incomplete).toContain('no part holds pages 0x0 to 0xff');
     expect(dump.incomplete).toContain('no part holds pages 0x1c0 to 0x27f');
@@ -106,7 +106,7 @@ describe('opened together', () => {
   });
 
   test('a part that is cut says so, the others are whole', async () => {
-    const [first, second] = split(content, 2);
+    const [first, second] = await split(content, 2);
     const dump = await join([first!, second!.subarray(0, second!.length - 60)]);
     expect(dump.incomplete).toMatch(/^part2: the file is cut at/);
     expect(dump.readPage(0).state).toBe('stored');
@@ -114,8 +114,8 @@ describe('opened together', () => {
   });
 
   test('a part given twice, one of another dump, a whole dump: all refused by name', async () => {
-    const [first, second] = split(content, 2);
-    const [, other] = split({ ...content, time: 5 }, 2);
+    const [first, second] = await split(content, 2);
+    const [, other] = await split({ ...content, time: 5 }, 2);
     const whole = fileOf({ name: 'whole', text: 'kdump pages=64\npage 1 fill=1\n' }, codecs);
     const refusal = (message: string, file: string) =>
       expect.objectContaining({
@@ -138,7 +138,7 @@ describe('opened together', () => {
       }));
       return openSplit(sources, { codecs });
     };
-    const [first, second] = split(content, 2);
+    const [first, second] = await split(content, 2);
     (await open([first!, second!])).close();
     expect(closed).toEqual(['part1', 'part2']);
     await expect(open([first!, new Uint8Array(10)])).rejects.toMatchObject({ code: 'unsupported' });
@@ -147,7 +147,7 @@ describe('opened together', () => {
 });
 
 test('damaged parts: read or refused, nothing else', async () => {
-  const files = split(contentOf(imageOf(samplePages(256), 256)), 3);
+  const files = await split(contentOf(imageOf(samplePages(256), 256)), 3);
   let opened = 0;
   for (let seed = 1; seed <= 400; seed++) {
     const random = new Random(Math.imul(seed, 0x9e3779b1));
@@ -182,7 +182,7 @@ test('a page that cannot be read makes its part incomplete, not the others', asy
     readPage: (pfn: number) =>
       pfn === 3 ? { state: 'damaged' as const, bytes: undefined } : image.readPage(pfn),
   };
-  const dump = await join(split(contentOf(broken), 2));
+  const dump = await join(await split(contentOf(broken), 2));
   expect(dump.incomplete).toMatch(/^part1: the header says incomplete/);
   expect(dump.incomplete).not.toContain('part2');
   expect(dump.readPage(3).state).toBe('missing');
@@ -191,7 +191,7 @@ test('a page that cannot be read makes its part incomplete, not the others', asy
 test('what was erased goes to its own place and comes back as the note that it was', async () => {
   const desc = new TextEncoder().encode('erase jiffies 8\n');
   const notes = [...content.notes, { name: eraseinfoName, type: 0, desc }];
-  const [only] = split({ ...content, notes }, 1);
+  const [only] = await split({ ...content, notes }, 1);
   const view = new DataView(only!.buffer, only!.byteOffset);
   const at = Number(view.getBigUint64(4096 + 64, true));
   const size = Number(view.getBigUint64(4096 + 72, true));

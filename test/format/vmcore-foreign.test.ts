@@ -18,9 +18,10 @@ import { createCodecs } from '../../src/codec/codecs.ts';
 import type { DumpContent } from '../../src/dump/content.ts';
 import { writeElf } from '../../src/dump/elf/write.ts';
 import { flattened } from '../../src/dump/flattened/write.ts';
-import { writeKdump, writeKdumpSplit } from '../../src/dump/kdump/write.ts';
+import { writeKdump } from '../../src/dump/kdump/write.ts';
 import { openDump, openSplit } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
+import { writeParts } from '../../src/dump/writers.ts';
 import { fileSink } from '../../src/host/file-sink.ts';
 import { fileSource } from '../../src/host/file-source.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
@@ -126,7 +127,7 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
   test('reads our ELF of the default machine', () => {
     readAlike(
       save(join(folder, 'lib'), (sink) =>
-        writeElf(sink, { ...content, directMap }, { style: 'kdump' }),
+        writeElf(sink, { ...content, directMap }, { style: 'kdump', codecs }),
       ),
       dump,
     );
@@ -137,7 +138,9 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
   test.each(['kdump', 'netdump'] as const)('reads our ELF of a newer one, %s', async (style) => {
     const of = await openFile(dumpPath('linux-6.12.kdump'));
     readAlike(
-      save(join(folder, `lib-${style}`), (sink) => writeElf(sink, contentOf(of), { style })),
+      save(join(folder, `lib-${style}`), (sink) =>
+        writeElf(sink, contentOf(of), { style, codecs }),
+      ),
       of,
     );
   });
@@ -162,7 +165,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
 
   test('finds the log in our ELF, and filters it as it filters our KDUMP', async () => {
     const elf = save(join(folder, 'elf'), (sink) =>
-      writeElf(sink, { ...content, directMap }, { style: 'kdump' }),
+      writeElf(sink, { ...content, directMap }, { style: 'kdump', codecs }),
     );
     run_('--dump-dmesg', elf, `${elf}.log`);
     expect(readFileSync(`${elf}.log`, 'utf8').split('\n').length).toBeGreaterThan(100);
@@ -180,7 +183,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
   test('joins the parts that we write; we join those that it writes', async () => {
     const paths = ['part1', 'part2', 'part3'].map((name) => join(folder, name));
     const sinks = paths.map((path) => fileSink(path, { overwrite: false }));
-    writeKdumpSplit(sinks, content, { compression: 'zlib', level: 0, codecs });
+    await writeParts(sinks, content, { compression: 'zlib', level: 0, codecs });
     for (const sink of sinks) sink.finish();
     const whole = join(folder, 'whole');
     run_('--reassemble', ...paths, whole);
@@ -235,14 +238,16 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
     // Once through us: makedumpfile makes ELF of no KDUMP file.
     const source = await openFile(real!);
     const of: DumpContent = { ...content, image: source, notes: source.notes };
-    const elf = save(join(folder, 'real'), (sink) => writeElf(sink, of, { style: 'kdump' }));
+    const elf = save(join(folder, 'real'), (sink) =>
+      writeElf(sink, of, { style: 'kdump', codecs }),
+    );
     run_('-E', '-d', '1', elf, `${elf}.1`);
     const theirs = await openFile(`${elf}.1`);
     const kept = comparePages(theirs, source);
     expect(kept).toBeGreaterThan(5_000);
     const filtered = { ...of, image: theirs };
     const again = save(join(folder, 'real-again'), (sink) =>
-      writeElf(sink, filtered, { style: 'netdump' }),
+      writeElf(sink, filtered, { style: 'netdump', codecs }),
     );
     const back = await openFile(again);
     expect(comparePages(theirs, back)).toBe(kept);
@@ -253,7 +258,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
 describe.skipIf(readelf === undefined || file === undefined)('readelf and file', () => {
   test.each(['kdump', 'netdump'] as const)('know our ELF, %s style', (style) => {
     const path = save(join(folder, `known-${style}`), (sink) =>
-      writeElf(sink, { ...content, directMap }, { style }),
+      writeElf(sink, { ...content, directMap }, { style, codecs }),
     );
     expect(run(file!, ['-b', path])).toMatch(/^ELF 64-bit LSB core file, x86-64/);
     const told = run(readelf!, ['-h', '-l', '-n', path]);

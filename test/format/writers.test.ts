@@ -209,7 +209,7 @@ describe.each([
         pfn % 2 === 1 && pfn < count ? { state: 'damaged', bytes: undefined } : image.readPage(pfn),
     };
     const sink = new MemorySink();
-    const summary = writeIt(sink, contentOf(broken), { style: 'kdump', level: 0 });
+    const summary = writeIt(sink, contentOf(broken), { style: 'kdump', level: 0, codecs });
     expect(summary.pages).toBeGreaterThan(100);
     expect(summary.pages + summary.unreadable).toBe(count + 1);
     const dump = await open(sink.bytes());
@@ -246,7 +246,7 @@ describe('elf', () => {
     const sink = new MemorySink();
     const directMap = 0xffff888000000000n;
     const kernel = { virtual: 0xffffffff81000000n, physical: 20 * pageSize, size: 8 * pageSize };
-    writeElf(sink, { ...contentOf(image), directMap, kernel }, { style: 'kdump' });
+    writeElf(sink, { ...contentOf(image), directMap, kernel }, { style: 'kdump', codecs });
     const [note, text, load, ...rest] = phdrs(sink.bytes());
     expect(rest).toEqual([]);
     expect(note?.[0]).toBe(4n);
@@ -262,7 +262,7 @@ describe('elf', () => {
 
   test('netdump style: segments are aligned, and a note names the task', async () => {
     const sink = new MemorySink();
-    writeElf(sink, contentOf(image), { style: 'netdump' });
+    writeElf(sink, contentOf(image), { style: 'netdump', codecs });
     const [, load] = phdrs(sink.bytes());
     expect([load![1]! % 4096n, load![6]]).toEqual([0n, 4096n]);
     const dump = await open(sink.bytes());
@@ -276,11 +276,11 @@ describe('elf', () => {
     const qemu = { name: 'QEMU', type: 0, desc: new Uint8Array(440) };
     const qemuSink = new MemorySink();
     const notes = [...contentOf(image).notes, qemu];
-    writeElf(qemuSink, { ...contentOf(image), notes }, { style: 'netdump' });
+    writeElf(qemuSink, { ...contentOf(image), notes }, { style: 'netdump', codecs });
     expect((await open(qemuSink.bytes())).notes).toEqual(dump.notes);
     // Written once more, the note is not doubled.
     const again = new MemorySink();
-    writeElf(again, { ...contentOf(image), notes: dump.notes }, { style: 'netdump' });
+    writeElf(again, { ...contentOf(image), notes: dump.notes }, { style: 'netdump', codecs });
     expect((await open(again.bytes())).notes).toEqual(dump.notes);
   });
 
@@ -300,7 +300,7 @@ describe('elf', () => {
     };
     for (const write of [writeElf, writeLime, writeRaw]) {
       written = 0;
-      const summary = write(counting, contentOf(imageOf(zeros, 4096)), { style: 'kdump' });
+      const summary = write(counting, contentOf(imageOf(zeros, 4096)), { style: 'kdump', codecs });
       expect(summary.bytes).toBeGreaterThanOrEqual(4096 * pageSize);
       expect(written).toBeLessThan(100_000);
     }
@@ -311,7 +311,7 @@ describe('elf', () => {
     for (let pfn = 0; pfn < 140_000; pfn += 2) many.set(pfn, { state: 'excluded' });
     many.set(140_000, { state: 'stored', bytes: noise });
     const sink = new MemorySink();
-    writeElf(sink, contentOf(imageOf(many, 140_001)), { style: 'kdump' });
+    writeElf(sink, contentOf(imageOf(many, 140_001)), { style: 'kdump', codecs });
     const dump = await open(sink.bytes());
     expect(dump.description).toBe('ELF64 vmcore, 70001 segments');
     expect(dump.state(139_998)).toBe('excluded');

@@ -2,7 +2,7 @@
 
 import { DumpError, type ErrorCode } from '../../bytes/errors.ts';
 import type { WriteSummary } from '../../dump/content.ts';
-import { type KdumpOptions, writeKdump } from '../../dump/kdump/write.ts';
+import { writeKdump } from '../../dump/kdump/write.ts';
 import { maxNotesSize, parseNotes, vmcoreinfoOf } from '../../dump/notes.ts';
 import type { ElfNote, Utsname } from '../../dump/types.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
@@ -118,15 +118,14 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
     physBase: vmcoreinfo.physBase ?? 0n,
     cpus: [],
   };
-  const kdumpOptions: KdumpOptions = {
-    compression: compression === 'rle' ? 'none' : compression,
-    // What the input left out is left out of this file as well.
-    level: level | (machine.input.level ?? 0),
-    codecs: tools.codecs,
-    progress,
-  };
   const write = (): WriteSummary => {
-    const summary = writeKdump(sink, content, kdumpOptions);
+    const summary = writeKdump(sink, content, {
+      compression: compression === 'rle' ? 'none' : compression,
+      // What the input left out is left out of this file as well.
+      level: level | (machine.input.level ?? 0),
+      codecs: tools.codecs,
+      progress,
+    });
     sink.finish();
     return summary;
   };

@@ -1,9 +1,8 @@
 /** Diskdump's two headers as bytes, for both forms. */
 
 import { DumpError } from '../../bytes/errors.ts';
-import type { Codecs } from '../../codec/types.ts';
 import { encodeWords, userRegs, wordSize } from '../architecture.ts';
-import type { DumpContent, Progress } from '../content.ts';
+import type { DumpContent } from '../content.ts';
 import { DiskDumpHeaders, diskdumpSignature } from '../disk-dump.ts';
 import { ownBlockSize, writeOwnBlock } from '../own-block.ts';
 import { NewUtsname } from '../utsname.ts';
@@ -13,8 +12,6 @@ export interface DiskdumpOptions {
   readonly compression: 'none' | 'zlib';
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
   readonly level: number;
-  readonly codecs: Codecs;
-  readonly progress?: Progress;
 }
 
 /** What the main header says of the rest. */

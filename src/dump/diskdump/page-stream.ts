@@ -20,7 +20,7 @@ export class PageStream {
 
   /** The stream stands from `start` to `end`, both in the file. */
   constructor(source: Source, start: number, end: number, pageSize: number) {
-    this.#source = source.inMemory === true ? source : windowed(source);
+    this.#source = source.isQuick === true ? source : windowed(source);
     this.#next = start;
     this.#end = end;
     this.#pageSize = pageSize;

@@ -116,7 +116,7 @@ export class PartitionPages implements PageReader {
     this.pageSize = main.block_size;
     this.endPfn = main.max_mapnr;
     this.#source = source;
-    this.#data = source.inMemory === true ? source : windowed(source, 32 * 1024, 32);
+    this.#data = source.isQuick === true ? source : windowed(source, 32 * 1024, 32);
     this.#headers = headers;
     this.#layout = layoutOf(source, headers);
     const { ram, dumped, dataAt } = this.#layout;

@@ -9,8 +9,9 @@
 import { Bitmap } from '../../bytes/bitmap.ts';
 import { DumpError } from '../../bytes/errors.ts';
 import { Appender, type Sink } from '../../bytes/sink.ts';
-import { type DumpContent, isZeroPage, pfnsToWrite, type WriteSummary } from '../content.ts';
+import { type DumpContent, keptRuns, type WriteSummary } from '../content.ts';
 import { type Plan, planOf } from '../described-write.ts';
+import { type PageKind, type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import { type DiskdumpOptions, encodeMainHeader, encodeSubHeader } from './encode.ts';
 import {
   DumpStatus,
@@ -31,15 +32,22 @@ export interface PartitionSummary extends WriteSummary {
   readonly leftOut: number;
 }
 
-const pagesPerProgress = 1024;
 const subHeaderBlock = partitionHeaderBlock + 1;
 
 /** Writes the whole partition; finishing or aborting the sink is the caller's. */
 export function writeDiskdumpPartition(
   sink: Sink,
   content: DumpContent,
-  options: PartitionOptions,
+  options: PartitionOptions & PageOptions,
 ): PartitionSummary {
+  return writePages(partitionWriter(sink, content, options), content.image, options);
+}
+
+export function partitionWriter(
+  sink: Sink,
+  content: DumpContent,
+  options: PartitionOptions,
+): PageWriter<PartitionSummary> {
   const subHeader = encodeSubHeader(content, options.level);
   const plan = planOf(content.image, subHeader.length);
   const { blockSize, ram, stored } = plan;
@@ -67,64 +75,81 @@ export function writeDiskdumpPartition(
   const subHeaderBlocks = new Uint8Array(plan.subHeaderBlocks * blockSize);
   subHeaderBlocks.set(subHeader);
   sink.write(subHeaderBlock * blockSize, subHeaderBlocks);
-  const written = writeMemory(sink, content, options, plan, dataBlock * blockSize);
-  const mapsAt = (subHeaderBlock + plan.subHeaderBlocks) * blockSize;
-  sink.write(mapsAt, ram.bytes);
-  if (isPartial) sink.write(mapsAt + ram.bytes.length, byPlace(ram, stored).bytes);
-  const short = isPartial ? DumpStatus.shortArea : DumpStatus.incompleted;
-  const unfit = written.leftOut > 0 ? short : DumpStatus.completed;
-  const status = written.unreadable > 0 ? DumpStatus.incompleted : unfit;
-  const writtenBlocks = written.bytes / blockSize;
-  for (let block = writtenBlocks; block < (options.blocks ?? 0); block++) {
-    sink.write(block * blockSize, formattedBlock(block, blockSize));
-  }
-  writeHeader(status, writtenBlocks);
-  return { ...written, bytes: Math.max(writtenBlocks, options.blocks ?? 0) * blockSize };
+  const pages = new PartitionPages(sink, plan, dataBlock * blockSize, options);
+  return {
+    compression: options.compression,
+    zeros: 'packed',
+    due: [...keptRuns(content.image)],
+    add: (pfn, kind, bytes) => pages.add(pfn, kind, bytes),
+    finish({ pages: written, zeroPages, unreadable: absent }) {
+      const writtenBlocks = pages.end() / blockSize;
+      const { leftOut } = pages;
+      const unreadable = absent - leftOut;
+      const mapsAt = (subHeaderBlock + plan.subHeaderBlocks) * blockSize;
+      sink.write(mapsAt, ram.bytes);
+      if (isPartial) sink.write(mapsAt + ram.bytes.length, byPlace(ram, stored).bytes);
+      const short = isPartial ? DumpStatus.shortArea : DumpStatus.incompleted;
+      const unfit = leftOut > 0 ? short : DumpStatus.completed;
+      for (let block = writtenBlocks; block < (options.blocks ?? 0); block++) {
+        sink.write(block * blockSize, formattedBlock(block, blockSize));
+      }
+      writeHeader(unreadable > 0 ? DumpStatus.incompleted : unfit, writtenBlocks);
+      const bytes = Math.max(writtenBlocks, options.blocks ?? 0) * blockSize;
+      return { bytes, pages: written, zeroPages, unreadable, leftOut };
+    },
+  };
 }
 
-/** `bytes` of the result: where the memory ends. Takes back the bits of what is not written. */
-function writeMemory(
-  sink: Sink,
-  { image }: DumpContent,
-  { compression, codecs, blocks, progress }: PartitionOptions,
-  { ram, stored, pages: total, blockSize }: Plan,
-  dataAt: number,
-): PartitionSummary {
-  const codec = codecs.get(compression);
-  const data = new Appender(sink, dataAt);
-  const overhead = compression === 'zlib' ? StreamPage.size : 0;
-  const end = blocks === undefined ? Number.POSITIVE_INFINITY : blocks * blockSize;
-  const counts = { pages: 0, zeroPages: 0, unreadable: 0, leftOut: 0 };
-  for (const pfn of pfnsToWrite(image)) {
-    // As the kernel: no page is begun that might not fit.
-    if (counts.leftOut > 0 || data.offset + overhead + blockSize > end) {
+/** The memory on the partition. Takes back the bits of what is not written. */
+class PartitionPages {
+  readonly #data: Appender;
+  readonly #plan: Plan;
+  readonly #isPacked: boolean;
+  /** No page is begun that might not fit, as in the kernel. */
+  readonly #lastStart: number;
+  #leftOut = 0;
+
+  constructor(sink: Sink, plan: Plan, dataAt: number, options: PartitionOptions) {
+    this.#data = new Appender(sink, dataAt);
+    this.#plan = plan;
+    this.#isPacked = options.compression === 'zlib';
+    const largest = plan.blockSize + (this.#isPacked ? StreamPage.size : 0);
+    const end = (options.blocks ?? Number.POSITIVE_INFINITY) * plan.blockSize;
+    this.#lastStart = end - largest;
+  }
+
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
+  add(pfn: number, kind: PageKind, bytes: Uint8Array): boolean {
+    const { ram, stored } = this.#plan;
+    if (this.#leftOut > 0 || this.#data.offset > this.#lastStart) {
       stored.remove(pfn);
-      counts.leftOut++;
-      continue;
+      this.#leftOut++;
+      return false;
     }
-    const { bytes } = image.readPage(pfn);
-    if (bytes === undefined) {
+    if (kind === 'lost') {
       ram.remove(pfn);
       stored.remove(pfn);
-      counts.unreadable++;
-      continue;
+      return false;
     }
-    const packed = overhead === 0 ? undefined : codec.compress(bytes);
-    if (overhead > 0) {
-      const { length } = packed ?? bytes;
-      const flags = packed === undefined ? 0 : StreamFlags.zlib;
-      data.append(StreamPage.encode({ size: length, flags }));
+    if (this.#isPacked) {
+      const flags = kind === 'packed' ? StreamFlags.zlib : 0;
+      this.#data.append(StreamPage.encode({ size: bytes.length, flags }));
     }
-    data.append(packed ?? bytes);
-    counts.pages++;
-    if (isZeroPage(bytes)) counts.zeroPages++;
-    if (counts.pages % pagesPerProgress === 0) progress?.(counts.pages, total);
+    this.#data.append(bytes);
+    return true;
   }
-  const padding = (blockSize - (data.offset % blockSize)) % blockSize;
-  data.append(new Uint8Array(padding).fill(streamPadding));
-  data.flush();
-  progress?.(counts.pages, total);
-  return { ...counts, bytes: data.offset };
+
+  /** The result is where the memory ends: after whole blocks. */
+  end(): number {
+    const { blockSize } = this.#plan;
+    const padding = (blockSize - (this.#data.offset % blockSize)) % blockSize;
+    this.#data.append(new Uint8Array(padding).fill(streamPadding));
+    this.#data.flush();
+    return this.#data.offset;
+  }
 }
 
 /** A bit for each page of RAM, in their order: whether it is in `stored`. */

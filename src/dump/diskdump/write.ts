@@ -5,7 +5,8 @@
 
 import type { Sink } from '../../bytes/sink.ts';
 import type { DumpContent, WriteSummary } from '../content.ts';
-import { planOf, writeDescribed } from '../described-write.ts';
+import { describedWriter, planOf } from '../described-write.ts';
+import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import { type DiskdumpOptions, encodeMainHeader, encodeSubHeader } from './encode.ts';
 import { DumpStatus } from './layout.ts';
 
@@ -13,8 +14,16 @@ import { DumpStatus } from './layout.ts';
 export function writeDiskdump(
   sink: Sink,
   content: DumpContent,
-  options: DiskdumpOptions,
+  options: DiskdumpOptions & PageOptions,
 ): WriteSummary {
+  return writePages(diskdumpWriter(sink, content, options), content.image, options);
+}
+
+export function diskdumpWriter(
+  sink: Sink,
+  content: DumpContent,
+  options: DiskdumpOptions,
+): PageWriter {
   const subHeader = encodeSubHeader(content, options.level);
   const plan = planOf(content.image, subHeader.length);
   const header = (status: number): Uint8Array =>
@@ -30,7 +39,8 @@ export function writeDiskdump(
   const subHeaderBlocks = new Uint8Array(plan.subHeaderBlocks * plan.blockSize);
   subHeaderBlocks.set(subHeader);
   sink.write(plan.blockSize, subHeaderBlocks);
-  const written = writeDescribed(sink, content.image, options, plan);
-  if (written.unreadable === 0) sink.write(0, header(DumpStatus.completed));
-  return written;
+  const all = { first: 0, end: plan.endPfn };
+  return describedWriter(sink, plan, options.compression, all, ({ unreadable }) => {
+    if (unreadable === 0) sink.write(0, header(DumpStatus.completed));
+  });
 }

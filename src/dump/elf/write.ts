@@ -10,17 +10,18 @@
  * filter left out lies in the part of a segment that p_memsz has more than p_filesz; one that is
  * missing lies in none. Pages of zeros are holes of the file.
  *
- * Where pages turn out unreadable, segments are cut around them and the header says incomplete.
- * Headers are written last, in room that is kept: when that is used up, the rest of a segment with
- * an unreadable page is given up.
+ * The header says incomplete until all is written. Where pages turn out unreadable, it stays so,
+ * and segments are cut around them, in room that is kept for more headers: when that is used up,
+ * the rest of a segment with an unreadable page is given up.
  */
 
 import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
 import { latin1Bytes } from '../../bytes/text.ts';
-import { appendPage, type DumpContent, type Progress, type WriteSummary } from '../content.ts';
+import type { DumpContent, WriteSummary } from '../content.ts';
 import { encodeNotes, NoteHeader, NT_TASKSTRUCT, qemuName } from '../notes.ts';
+import { type PageKind, type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import type { ElfNote, MemoryImage } from '../types.ts';
 import {
   anyAccess,
@@ -39,10 +40,8 @@ import {
 
 export interface ElfOptions {
   readonly style: 'kdump' | 'netdump';
-  readonly progress?: Progress;
 }
 
-const pagesPerProgress = 1024;
 const pieceBytes = 1024 * 1024;
 /** Program headers that are kept free for segments cut at unreadable pages. */
 const spareHeaders = 256;
@@ -62,7 +61,15 @@ interface Load {
 }
 
 /** Writes the whole file; finishing or aborting the sink is the caller's. */
-export function writeElf(sink: Sink, content: DumpContent, options: ElfOptions): WriteSummary {
+export function writeElf(
+  sink: Sink,
+  content: DumpContent,
+  options: ElfOptions & PageOptions,
+): WriteSummary {
+  return writePages(elfWriter(sink, content, options), content.image, options);
+}
+
+export function elfWriter(sink: Sink, content: DumpContent, options: ElfOptions): PageWriter {
   const { image, architecture = 'x86_64' } = content;
   if (architecture !== 'x86_64') {
     throw new DumpError('unsupported', `an ELF vmcore of ${architecture} is not written`, {
@@ -74,16 +81,34 @@ export function writeElf(sink: Sink, content: DumpContent, options: ElfOptions):
   const notesAt = Elf64Header.size + (room + 2) * Elf64Phdr.size + Elf64Shdr.size;
   const dataAt = dataOffset(notesAt + notes.length, image.pageSize, options);
   const place = { notesAt, notesSize: notes.length };
-  // What is cut short has headers that promise everything: readers see where it ends.
-  writeHeaders(sink, content, options, place, [...planLoads(image, dataAt)], 0);
+  const plan = [...planLoads(image, dataAt)];
+  const finishHeaders = (loads: readonly Load[], flags: number): void =>
+    writeHeaders(sink, content, options, place, loads, flags);
+  finishHeaders(plan, sink.isPipe === true ? 0 : flagIncomplete);
   sink.write(notesAt, notes);
   const data = new SparseAppender(sink, notesAt + notes.length, pieceBytes);
   data.skipTo(dataAt);
-  const { loads, ...written } = writeLoads(data, image, options, room);
-  if (written.unreadable > 0) {
-    writeHeaders(sink, content, options, place, loads, flagIncomplete);
-  }
-  return written;
+  const loads = new Loads(plan, room, image.pageSize);
+  return {
+    compression: 'none',
+    zeros: 'apart',
+    due: plan,
+    add(pfn, kind, bytes) {
+      const offset = loads.placeOf(pfn, kind);
+      if (offset === undefined) return false;
+      data.skipTo(offset);
+      if (kind === 'zero') data.appendZeros(image.pageSize);
+      else data.append(bytes);
+      return true;
+    },
+    finish(counts) {
+      data.flush();
+      const written = loads.end();
+      if (counts.unreadable > 0) finishHeaders(written, flagIncomplete);
+      else if (sink.isPipe !== true) finishHeaders(plan, 0);
+      return { bytes: data.offset, ...counts };
+    },
+  };
 }
 
 /**
@@ -140,48 +165,59 @@ function countLoads(image: MemoryImage): number {
   return count;
 }
 
-function writeLoads(
-  data: SparseAppender,
-  image: MemoryImage,
-  options: ElfOptions,
-  room: number,
-): WriteSummary & { readonly loads: readonly Load[] } {
-  const loads: Load[] = [];
-  const plan = [...planLoads(image, data.offset)];
-  const total = plan.reduce((sum, { first, end }) => sum + end - first, 0);
-  let pages = 0;
-  let zeroPages = 0;
-  let unreadable = 0;
-  for (const [index, load] of plan.entries()) {
-    const close = (first: number, end: number, memoryEnd: number): void => {
-      if (memoryEnd === first) return;
-      const offset = load.offset + (first - load.first) * image.pageSize;
-      loads.push({ first, end, memoryEnd, offset });
-    };
-    // One for what comes next of this load, and one for each that follows.
-    const canCut = (): boolean => loads.length + 2 + (plan.length - index - 1) <= room;
-    let first = load.first;
-    for (let pfn = load.first; pfn < load.end; pfn++) {
-      const { bytes } = image.readPage(pfn);
-      if (bytes === undefined) {
-        close(first, pfn, pfn);
-        const lost = canCut() ? 1 : load.end - pfn;
-        unreadable += lost;
-        pfn += lost - 1;
-        first = pfn + 1;
-      } else {
-        data.skipTo(load.offset + (pfn - load.first) * image.pageSize);
-        const isZero = appendPage(data, bytes);
-        pages++;
-        if (isZero) zeroPages++;
-      }
-      if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
-    }
-    close(first, load.end, load.memoryEnd);
+/** Loads as they are written: cut around the pages that turn out unreadable. */
+class Loads {
+  readonly #plan: readonly Load[];
+  readonly #room: number;
+  readonly #pageSize: number;
+  readonly #written: Load[] = [];
+  /** The load that is being written, and its first page that no written one has. */
+  #index = 0;
+  #first: number;
+  #isGivenUp = false;
+
+  constructor(plan: readonly Load[], room: number, pageSize: number) {
+    this.#plan = plan;
+    this.#room = room;
+    this.#pageSize = pageSize;
+    this.#first = plan[0]?.first ?? 0;
   }
-  data.flush();
-  options.progress?.(pages, total);
-  return { bytes: data.offset, pages, zeroPages, unreadable, loads };
+
+  /** The file offset of the next page; undefined for one that is not to be in the file. */
+  placeOf(pfn: number, kind: PageKind): number | undefined {
+    while (pfn >= this.#plan[this.#index]!.end) this.#leave();
+    const load = this.#plan[this.#index]!;
+    if (kind === 'lost' && !this.#isGivenUp) {
+      this.#close(pfn, pfn);
+      // One for what comes next of this load, and one for each that follows.
+      const behind = this.#plan.length - this.#index - 1;
+      this.#isGivenUp = this.#written.length + 2 + behind > this.#room;
+      this.#first = this.#isGivenUp ? load.end : pfn + 1;
+    }
+    if (kind === 'lost' || this.#isGivenUp) return undefined;
+    return load.offset + (pfn - load.first) * this.#pageSize;
+  }
+
+  end(): readonly Load[] {
+    while (this.#index < this.#plan.length) this.#leave();
+    return this.#written;
+  }
+
+  #leave(): void {
+    const { end, memoryEnd } = this.#plan[this.#index]!;
+    this.#close(end, memoryEnd);
+    this.#index++;
+    this.#first = this.#plan[this.#index]?.first ?? 0;
+    this.#isGivenUp = false;
+  }
+
+  #close(end: number, memoryEnd: number): void {
+    const load = this.#plan[this.#index]!;
+    const first = this.#first;
+    if (memoryEnd === first) return;
+    const offset = load.offset + (first - load.first) * this.#pageSize;
+    this.#written.push({ first, end, memoryEnd, offset });
+  }
 }
 
 interface Place {

@@ -20,6 +20,7 @@ export function flattened(pipe: Pipe): Sink {
   };
   return {
     name: pipe.name,
+    isPipe: true,
     write(offset, bytes) {
       // A record without bytes is damage to readers.
       if (bytes.length === 0) return;

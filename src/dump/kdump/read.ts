@@ -16,11 +16,10 @@ import {
   geometryOf,
   headerMachine,
   isBlockSize,
-  type PfnRange,
 } from '../disk-dump.ts';
 import type { DumpFacts, OpenContext, OpenedFile } from '../format.ts';
 import { cpuStatesOf, eraseinfoName, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
-import type { Architecture, ElfNote } from '../types.ts';
+import type { Architecture, ElfNote, PfnRange } from '../types.ts';
 import { utsnameOf } from '../utsname.ts';
 import {
   DumpStatus,

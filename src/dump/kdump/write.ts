@@ -1,18 +1,19 @@
 /**
  * Writes KDUMP version 6, whole or in parts: what crash and makedumpfile open without an option.
  * Each part of a split dump has all headers and both bitmaps, and the descriptors and data of its
- * own pages, as makedumpfile --split writes them. Where a page turns out unreadable, the header
- * says incomplete.
+ * own pages, as makedumpfile --split writes them. The header says incomplete until all is written,
+ * and where a page turned out unreadable.
  */
 
 import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
-import type { Codecs, CompressionName } from '../../codec/types.ts';
-import type { DumpContent, Progress, WriteSummary } from '../content.ts';
-import { type Plan, planOf, writeDescribed } from '../described-write.ts';
-import { compressionFlags, DiskDumpHeaders, type PfnRange } from '../disk-dump.ts';
+import type { CompressionName } from '../../codec/types.ts';
+import type { DumpContent, WriteSummary } from '../content.ts';
+import { describedWriter, type Plan, planOf } from '../described-write.ts';
+import { compressionFlags, DiskDumpHeaders } from '../disk-dump.ts';
 import { descOffset, encodeNotes, eraseinfoName, NT_PRSTATUS } from '../notes.ts';
-import type { ElfNote } from '../types.ts';
+import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
+import type { ElfNote, PfnRange } from '../types.ts';
 import { NewUtsname } from '../utsname.ts';
 import { DumpStatus, KdumpSubHeaders, newestVersion, signature } from './layout.ts';
 
@@ -22,38 +23,40 @@ export interface KdumpOptions {
   readonly compression: Exclude<CompressionName, 'rle'>;
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
   readonly level: number;
-  readonly codecs: Codecs;
-  readonly progress?: Progress;
 }
 
 /** Writes the whole file; finishing or aborting the sink is the caller's. */
-export function writeKdump(sink: Sink, content: DumpContent, options: KdumpOptions): WriteSummary {
-  return writePart(jobOf(content), sink, options, 'whole');
+export function writeKdump(
+  sink: Sink,
+  content: DumpContent,
+  options: KdumpOptions & PageOptions,
+): WriteSummary {
+  return writePages(kdumpWriter(sink, content, options), content.image, options);
+}
+
+export function kdumpWriter(sink: Sink, content: DumpContent, options: KdumpOptions): PageWriter {
+  return partWriter(jobOf(content), sink, options, 'whole');
 }
 
 /**
- * Writes one file for each sink, with about the same number of pages in each; finishing or aborting
- * the sinks is the caller's. Progress is told over all of them.
+ * A writer for each part of a split dump, with about the same number of pages in each; they are
+ * begun one after another. `total`: pages of all parts.
  */
-export function writeKdumpSplit(
+export function kdumpPartWriters(
   sinks: readonly Sink[],
   content: DumpContent,
   options: KdumpOptions,
-): WriteSummary[] {
+): { readonly total: number; begin(): PageWriter }[] {
   const job = jobOf(content);
   const { endPfn, pages } = job.plan;
   let first = 0;
-  let before = 0;
   return sinks.map((sink, index) => {
     const isLast = index === sinks.length - 1;
     const share = Math.round((pages * (index + 1)) / sinks.length);
     const wanted = Math.ceil(pfnOfRank(job.plan, share) / partAlign) * partAlign;
-    const end = isLast ? endPfn : Math.min(endPfn, wanted);
-    const progress = (done: number): void => options.progress?.(before + done, pages);
-    const written = writePart(job, sink, { ...options, progress }, { first, end });
-    first = end;
-    before += written.pages;
-    return written;
+    const part = { first, end: isLast ? endPfn : Math.min(endPfn, wanted) };
+    first = part.end;
+    return { total: pages, begin: () => partWriter(job, sink, options, part) };
   });
 }
 
@@ -97,18 +100,19 @@ function jobOf(content: DumpContent): Job {
   return { content, notes, noteBytes, eraseinfo, plan };
 }
 
-function writePart(
+function partWriter(
   job: Job,
   sink: Sink,
   options: KdumpOptions,
   part: PfnRange | 'whole',
-): WriteSummary {
-  const { content, plan } = job;
+): PageWriter {
+  const { plan } = job;
   const held = part === 'whole' ? { first: 0, end: plan.endPfn } : part;
-  writeHeaders(job, sink, options, part, 0);
-  const written = writeDescribed(sink, content.image, options, plan, held);
-  if (written.unreadable > 0) writeHeaders(job, sink, options, part, DumpStatus.incomplete);
-  return written;
+  writeHeaders(job, sink, options, part, sink.isPipe === true ? 0 : DumpStatus.incomplete);
+  return describedWriter(sink, plan, options.compression, held, ({ unreadable }) => {
+    const status = unreadable > 0 ? DumpStatus.incomplete : 0;
+    if (sink.isPipe !== true || status !== 0) writeHeaders(job, sink, options, part, status);
+  });
 }
 
 function writeHeaders(

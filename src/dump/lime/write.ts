@@ -8,59 +8,53 @@
 
 import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
-import {
-  appendPage,
-  type DumpContent,
-  keptRuns,
-  type Progress,
-  pagesDue,
-  type WriteSummary,
-} from '../content.ts';
+import { type DumpContent, keptRuns, type WriteSummary } from '../content.ts';
+import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import { LimeHeader, limeMagic, limeVersion } from './layout.ts';
 
-export interface LimeOptions {
-  readonly progress?: Progress;
-}
-
-const pagesPerProgress = 1024;
 const pieceBytes = 1024 * 1024;
 
 /** Writes the whole file; finishing or aborting the sink is the caller's. */
-export function writeLime(sink: Sink, content: DumpContent, options: LimeOptions): WriteSummary {
-  const { image } = content;
+export function writeLime(sink: Sink, content: DumpContent, options: PageOptions): WriteSummary {
+  return writePages(limeWriter(sink, content), content.image, options);
+}
+
+export function limeWriter(sink: Sink, { image }: DumpContent): PageWriter {
   const { pageSize } = image;
-  const total = pagesDue(image);
+  const due = [...keptRuns(image)];
   const data = new SparseAppender(sink, 0, pieceBytes);
-  let pages = 0;
-  let zeroPages = 0;
-  let unreadable = 0;
-  for (const run of keptRuns(image)) {
-    /** PFN and file offset of the range that is being written. */
-    let range: { readonly first: number; readonly at: number } | undefined;
-    for (let pfn = run.first; pfn < run.end; pfn++) {
-      const { bytes } = image.readPage(pfn);
-      if (bytes === undefined) {
-        unreadable++;
-        if (range !== undefined) {
-          data.flush();
-          sink.write(range.at, headerOf(range.first * pageSize, pfn * pageSize));
-          range = undefined;
-        }
-      } else {
-        if (range === undefined) {
-          range = { first: pfn, at: data.offset };
-          data.append(headerOf(pfn * pageSize, run.end * pageSize));
-        }
-        const isZero = appendPage(data, bytes);
-        pages++;
-        if (isZero) zeroPages++;
+  let index = 0;
+  /** PFN and file offset of the range that is being written. */
+  let range: { readonly first: number; readonly at: number } | undefined;
+  return {
+    compression: 'none',
+    zeros: 'apart',
+    due,
+    add(pfn, kind, bytes) {
+      while (pfn >= due[index]!.end) {
+        index++;
+        range = undefined;
       }
-      if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
-    }
-  }
-  data.flush();
-  options.progress?.(pages, total);
-  return { bytes: data.offset, pages, zeroPages, unreadable };
+      if (kind === 'lost') {
+        if (range === undefined) return false;
+        data.flush();
+        sink.write(range.at, headerOf(range.first * pageSize, pfn * pageSize));
+        range = undefined;
+        return false;
+      }
+      if (range === undefined) {
+        range = { first: pfn, at: data.offset };
+        data.append(headerOf(pfn * pageSize, due[index]!.end * pageSize));
+      }
+      if (kind === 'zero') data.appendZeros(pageSize);
+      else data.append(bytes);
+      return true;
+    },
+    finish(counts) {
+      data.flush();
+      return { bytes: data.offset, ...counts };
+    },
+  };
 }
 
 function headerOf(start: number, end: number): Uint8Array {

@@ -177,7 +177,7 @@ export class PageIndex {
 
   /** One big window serves hundreds of records: faster than a call for each header. */
   #headerAt(offset: number): Uint8Array | undefined {
-    if (this.#source.inMemory === true) {
+    if (this.#source.isQuick === true) {
       const header = this.#source.read(offset, PageRecord.size);
       return header.length < PageRecord.size ? undefined : header;
     }

@@ -48,7 +48,7 @@ class LkcdPages implements PageReader {
     this.pageSize = header.pageSize;
     this.#source = source;
     // Small windows: the kernel's structures are followed all over the file.
-    this.#data = source.inMemory === true ? source : windowed(source, 32 * 1024, 32);
+    this.#data = source.isQuick === true ? source : windowed(source, 32 * 1024, 32);
     this.#codec = codecs.get(header.compression);
     this.#raw = codecs.get('none');
     this.#index = new PageIndex(source, header);

@@ -7,16 +7,9 @@
  */
 
 import { appenderOfKept, type Sink } from '../../bytes/sink.ts';
-import type { Codecs } from '../../codec/types.ts';
-import {
-  type DumpContent,
-  isZeroPage,
-  type Progress,
-  pagesDue,
-  pfnsToWrite,
-  type WriteSummary,
-} from '../content.ts';
+import { type DumpContent, keptRuns, type WriteSummary } from '../content.ts';
 import { ownBlockSize, writeOwnBlock } from '../own-block.ts';
+import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import { NewUtsname } from '../utsname.ts';
 import { archHeaderSize, writeArchHeader } from './arch-header.ts';
 import {
@@ -37,19 +30,24 @@ export interface LkcdOptions {
   readonly level: number;
   /** `cut short`: whoever took the pages did not come to its end, whether or not any is missing. */
   readonly taken?: 'whole' | 'cut short';
-  readonly codecs: Codecs;
-  readonly progress?: Progress;
 }
 
 /** DUMP_LEVEL_ALL. */
 const levelAll = 8;
-const pagesPerProgress = 1024;
 
 /** Writes the whole file; finishing or aborting the sink is the caller's. */
-export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions): WriteSummary {
-  const { image } = content;
-  const codec = options.codecs.get(options.compression);
-  const total = pagesDue(image);
+export function writeLkcd(
+  sink: Sink,
+  content: DumpContent,
+  options: LkcdOptions & PageOptions,
+): WriteSummary {
+  return writePages(lkcdWriter(sink, content, options), content.image, options);
+}
+
+export function lkcdWriter(sink: Sink, content: DumpContent, options: LkcdOptions): PageWriter {
+  const { pageSize } = content.image;
+  const due = [...keptRuns(content.image)];
+  const total = due.reduce((sum, { first, end }) => sum + end - first, 0);
   // A dump that is interrupted has a good header and no end record.
   const area = headerArea(content, options, total);
   sink.write(0, area);
@@ -59,30 +57,25 @@ export function writeLkcd(sink: Sink, content: DumpContent, options: LkcdOptions
     records.append(encodeRecord(address, data.length, flags));
     records.append(data);
   };
-  let pages = 0;
-  let zeroPages = 0;
-  let unreadable = 0;
-  for (const pfn of pfnsToWrite(image)) {
-    const { bytes } = image.readPage(pfn);
-    if (bytes === undefined) {
-      unreadable++;
-    } else {
-      const packed = codec.compress(bytes);
-      const flags = packed === undefined ? PageFlags.raw : PageFlags.compressed;
-      append(pfn * image.pageSize, flags, packed ?? bytes);
-      pages++;
-      if (isZeroPage(bytes)) zeroPages++;
-    }
-    if ((pages + unreadable) % pagesPerProgress === 0) options.progress?.(pages, total);
-  }
-  // A page that the image promised and did not give makes the dump one that was cut short.
-  const isCut = unreadable > 0 || options.taken === 'cut short';
-  const endFlags = isCut ? PageFlags.end | PageFlags.truncated : PageFlags.end;
-  append(0, endFlags, new Uint8Array(0));
-  records.flush();
-  if (unreadable > 0) sink.write(0, headerArea(content, options, pages));
-  options.progress?.(pages, total);
-  return { bytes: records.offset, pages, zeroPages, unreadable };
+  return {
+    compression: options.compression,
+    zeros: 'packed',
+    due,
+    add(pfn, kind, bytes) {
+      if (kind === 'lost') return false;
+      append(pfn * pageSize, kind === 'raw' ? PageFlags.raw : PageFlags.compressed, bytes);
+      return true;
+    },
+    finish(counts) {
+      // A page that the image promised and did not give makes the dump one that was cut short.
+      const isCut = counts.unreadable > 0 || options.taken === 'cut short';
+      const endFlags = isCut ? PageFlags.end | PageFlags.truncated : PageFlags.end;
+      append(0, endFlags, new Uint8Array(0));
+      records.flush();
+      if (counts.unreadable > 0) sink.write(0, headerArea(content, options, counts.pages));
+      return { bytes: records.offset, ...counts };
+    },
+  };
 }
 
 const recordsInBlock = 1024;

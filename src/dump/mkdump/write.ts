@@ -8,15 +8,9 @@
  */
 
 import { Appender, type Sink } from '../../bytes/sink.ts';
-import {
-  type DumpContent,
-  isZeroPage,
-  type Progress,
-  pagesDue,
-  type WriteSummary,
-  zeroPageOf,
-} from '../content.ts';
+import { type DumpContent, keptRuns, type WriteSummary, zeroPageOf } from '../content.ts';
 import { encodeNotes } from '../notes.ts';
+import { type PageKind, type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import type { MemoryImage, PageState } from '../types.ts';
 import { NewUtsname } from '../utsname.ts';
 import {
@@ -31,10 +25,8 @@ import {
 export interface MkdumpOptions {
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
   readonly level: number;
-  readonly progress?: Progress;
 }
 
-const pagesPerProgress = 1024;
 const pieceBytes = 1024 * 1024;
 /** What an interrupted dump may lose, and be told apart from. */
 const bytesPerHeader = 64 * 1024 * 1024;
@@ -51,8 +43,12 @@ interface Range {
 export function writeMkdump(
   sink: Sink,
   content: DumpContent,
-  options: MkdumpOptions,
+  options: MkdumpOptions & PageOptions,
 ): WriteSummary {
+  return writePages(mkdumpWriter(sink, content, options), content.image, options);
+}
+
+export function mkdumpWriter(sink: Sink, content: DumpContent, options: MkdumpOptions): PageWriter {
   const { image } = content;
   const plan = planOf(image);
   const notes = encodeNotes(content.notes);
@@ -81,17 +77,31 @@ export function writeMkdump(
   };
   writeHead(plan, Status.writing, 0);
   const data = new Appender(sink, dataAt, pieceBytes);
+  const ranges = new Ranges(plan, room);
+  const zeros = zeroPageOf(image.pageSize);
   let saved = dataAt;
-  const onPage = (ranges: () => readonly Range[]): void => {
-    if (data.offset - saved < bytesPerHeader) return;
-    data.flush();
-    saved = data.offset;
-    writeHead(ranges(), Status.writing, saved - dataAt);
+  return {
+    compression: 'none',
+    zeros: 'apart',
+    due: [...keptRuns(image)],
+    add(pfn, kind, bytes) {
+      const place = ranges.add(pfn, kind);
+      if (place === 'nowhere') return true;
+      data.append(place === 'lost' ? zeros : bytes);
+      if (place === 'lost') return false;
+      if (data.offset - saved >= bytesPerHeader) {
+        data.flush();
+        saved = data.offset;
+        writeHead(ranges.now(), Status.writing, saved - dataAt);
+      }
+      return true;
+    },
+    finish(counts) {
+      data.flush();
+      writeHead(ranges.end(), Status.complete, data.offset - dataAt);
+      return { bytes: data.offset, ...counts };
+    },
   };
-  const { ranges, ...written } = writePages(data, image, options, { plan, room, onPage });
-  data.flush();
-  writeHead(ranges, Status.complete, data.offset - dataAt);
-  return { bytes: data.offset, ...written };
 }
 
 function planOf(image: MemoryImage): Range[] {
@@ -106,64 +116,63 @@ function planOf(image: MemoryImage): Range[] {
   });
 }
 
-interface Steps {
-  readonly plan: readonly Range[];
-  /** How many ranges there may be. */
-  readonly room: number;
-  /** Called after each page; `ranges` makes the table as it is then. */
-  onPage(ranges: () => readonly Range[]): void;
-}
+/** The ranges as they are written: split around the pages that turn out unreadable. */
+class Ranges {
+  readonly #plan: readonly Range[];
+  readonly #room: number;
+  readonly #written: Range[] = [];
+  /** The range of the plan that is being written; what of it is in no written one, and its kind. */
+  #index = 0;
+  #first: number;
+  #kind: number = RangeKind.stored;
 
-type Written = Omit<WriteSummary, 'bytes'> & { readonly ranges: readonly Range[] };
-
-function writePages(
-  data: Appender,
-  image: MemoryImage,
-  { progress }: MkdumpOptions,
-  { plan, room, onPage }: Steps,
-): Written {
-  const ranges: Range[] = [];
-  const total = pagesDue(image);
-  const done = { pages: 0, zeroPages: 0, unreadable: 0 };
-  for (const [index, range] of plan.entries()) {
-    if (range.kind !== RangeKind.stored) {
-      ranges.push(range);
-      if (range.kind !== RangeKind.zero) continue;
-      done.pages += range.end - range.first;
-      done.zeroPages += range.end - range.first;
-      continue;
-    }
-    let { first } = range;
-    let kind: number = RangeKind.stored;
-    const turn = (pfn: number, next: number): void => {
-      if (pfn > first) ranges.push({ first, end: pfn, kind });
-      first = pfn;
-      kind = next;
-    };
-    const behind = plan.length - index - 1;
-    const table = (): Range[] => [
-      ...ranges,
-      { first, end: range.end, kind },
-      ...plan.slice(index + 1),
-    ];
-    for (let pfn = range.first; pfn < range.end; pfn++) {
-      const { bytes } = image.readPage(pfn);
-      // After this one there may be another lost one.
-      const canTurn = ranges.length + 3 + behind <= room;
-      const isLost = bytes === undefined || (kind === RangeKind.lost && !canTurn);
-      const wanted = isLost ? RangeKind.lost : RangeKind.stored;
-      if (wanted !== kind) turn(pfn, wanted);
-      data.append(isLost ? zeroPageOf(image.pageSize) : bytes);
-      if (isLost) done.unreadable++;
-      else done.pages++;
-      if (!isLost && isZeroPage(bytes)) done.zeroPages++;
-      if ((done.pages + done.unreadable) % pagesPerProgress === 0) progress?.(done.pages, total);
-      if (!isLost) onPage(table);
-    }
-    turn(range.end, RangeKind.stored);
+  constructor(plan: readonly Range[], room: number) {
+    this.#plan = plan;
+    this.#room = room;
+    this.#first = plan[0]?.first ?? 0;
   }
-  progress?.(done.pages, total);
-  return { ...done, ranges };
+
+  /** What becomes of the next page; pages of a range of zeros are nowhere in the file. */
+  add(pfn: number, kind: PageKind): 'stored' | 'lost' | 'nowhere' {
+    while (pfn >= this.#plan[this.#index]!.end) this.#leave();
+    if (this.#plan[this.#index]!.kind !== RangeKind.stored) return 'nowhere';
+    const behind = this.#plan.length - this.#index - 1;
+    // After this one there may be another lost one.
+    const canTurn = this.#written.length + 3 + behind <= this.#room;
+    const isLost = kind === 'lost' || (this.#kind === RangeKind.lost && !canTurn);
+    const wanted = isLost ? RangeKind.lost : RangeKind.stored;
+    if (wanted !== this.#kind) this.#turn(pfn, wanted);
+    return isLost ? 'lost' : 'stored';
+  }
+
+  /** The table as it is now. */
+  now(): readonly Range[] {
+    const rest = this.#plan.slice(this.#index);
+    const [current] = rest.splice(0, 1);
+    if (current === undefined) return this.#written;
+    return [...this.#written, { first: this.#first, end: current.end, kind: this.#kind }, ...rest];
+  }
+
+  end(): readonly Range[] {
+    while (this.#index < this.#plan.length) this.#leave();
+    return this.#written;
+  }
+
+  #leave(): void {
+    const range = this.#plan[this.#index]!;
+    if (range.kind === RangeKind.stored) this.#turn(range.end, RangeKind.stored);
+    else this.#written.push(range);
+    this.#index++;
+    this.#first = this.#plan[this.#index]?.first ?? 0;
+    this.#kind = RangeKind.stored;
+  }
+
+  #turn(pfn: number, next: number): void {
+    const range = { first: this.#first, end: pfn, kind: this.#kind };
+    if (pfn > range.first) this.#written.push(range);
+    this.#first = pfn;
+    this.#kind = next;
+  }
 }
 
 function factsOf(
