@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchAnswers, benchList, crashFor } from './answers.mjs';
-import { crowdedGuest } from './guest.mjs';
+import { guestDump, large as largeGuest } from './guest.mjs';
 import { makeLarge } from './large.mjs';
 import { benchTrials } from './trials.mjs';
 
@@ -23,8 +23,8 @@ const folder = mkdtempSync(join(tmpdir(), 'tsdump-bench-'));
 
 /** A dump that is much larger than the small one. */
 async function large() {
-  const guest = crowdedGuest();
-  if (guest !== undefined) return { file: guest, title: '4 GB guest', isGuest: true };
+  const guest = guestDump(largeGuest);
+  if (guest !== undefined) return { file: guest, title: largeGuest.title, isGuest: true };
   const file = join(folder, 'large.kdump');
   await makeLarge(small, file);
   const title = 'sysrq.kdump with 256 MB of other pages and 4 GB of zero pages above it';

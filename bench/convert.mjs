@@ -1,0 +1,174 @@
+/**
+ * `tsdump convert` against makedumpfile: the same ELF dump of a real guest to KDUMP, whole and
+ * filtered, in the same run. Whole processes with Node's start; warm means that the input is in the
+ * page cache. Goals: one job not slower than makedumpfile for zlib, twice its time for LZO; two
+ * jobs 1.6 times faster than one, three times faster than its two threads; zstd smaller than its
+ * zlib in a quarter of the time; 400 MB of memory, however large the dump.
+ */
+
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Table from 'cli-table3';
+import { measure } from './measure.mjs';
+import { pathOf } from './peers.mjs';
+import { makeSparse } from './sparse.mjs';
+
+const program = join(dirname(fileURLToPath(import.meta.url)), '../bin/tsdump.js');
+const letters = { zlib: '-c', lzo: '-l', zstd: '-z', snappy: '-p' };
+const dropCaches = '/proc/sys/vm/drop_caches';
+
+/** Size in MB (10^6) and a rate in them. */
+const megabytes = (file) => statSync(file).size / 1e6;
+const number = (value, digits) => (value === undefined ? '-' : value.toFixed(digits));
+
+function convertWords(input, output, { to = 'kdump', codec = 'zlib', level = 0, jobs = 1 }) {
+  const words = [program, 'convert', input, output, '--to', to, '--quiet', '--force'];
+  if (to === 'kdump') words.push('--compress', codec, '--level', String(level));
+  return [...words, '--jobs', String(jobs)];
+}
+
+/** What one run took, with the size of what it wrote. */
+async function timed(command, words, output) {
+  rmSync(output, { force: true });
+  const run = await measure(command, words);
+  const size = megabytes(output);
+  rmSync(output);
+  return { ...run, size };
+}
+
+const ours = (input, output, options) =>
+  timed(process.execPath, convertWords(input, output, options), output);
+
+/** Undefined where it is not here, or was built without the codec. */
+async function theirs(input, output, { codec, level, threads }) {
+  const makedumpfile = pathOf('makedumpfile');
+  if (makedumpfile === undefined) return undefined;
+  const words = ['--message-level', '4', letters[codec], '-d', String(level)];
+  if (threads !== undefined) words.push('--num-threads', String(threads));
+  try {
+    return await timed(makedumpfile, [...words, input, output], output);
+  } catch (error) {
+    if (/is disabled|without/i.test(String(error))) return undefined;
+    if (codec === 'zstd' || codec === 'snappy') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Prints the tables of one guest; `dump` is any dump of it. `threads`: whether makedumpfile's own
+ * threads are to be measured, which take minutes.
+ */
+export async function benchConvert(title, dump, folder, { threads }) {
+  const input = join(folder, 'input.elf');
+  const output = join(folder, 'output');
+  await measure(process.execPath, convertWords(dump, input, { to: 'elf', jobs: 2 }));
+  const size = megabytes(input);
+  const start = performance.now();
+  await measure('cp', ['--sparse=never', input, output]);
+  const copied = size / ((performance.now() - start) / 1000);
+  rmSync(output);
+  for (const level of [0, 31]) {
+    await benchLevel({ title, input, output, size, copied, level, threads });
+  }
+  await benchCold(title, input, output);
+  rmSync(input);
+}
+
+async function benchLevel({ title, input, output, size, copied, level, threads }) {
+  const head = [
+    'who',
+    'wall s',
+    'CPU s',
+    'peak MB',
+    'size MB',
+    'MB/s in',
+    'of cp',
+    'times its zlib',
+  ];
+  const table = new Table({ head, style: { head: [], border: [] } });
+  let zlib;
+  const row = (who, run) => {
+    if (run === undefined) return;
+    const rate = size / run.seconds;
+    table.push([
+      who,
+      number(run.seconds, 2),
+      number(run.cpu, 2),
+      number(run.megabytes, 0),
+      number(run.size, 1),
+      number(rate, 0),
+      `${number((100 * rate) / copied, 0)} %`,
+      zlib === undefined ? '-' : number(zlib.seconds / run.seconds, 2),
+    ]);
+  };
+  const flags = { zlib: '-c', lzo: '-l', zstd: '-z' };
+  for (const codec of ['zlib', 'lzo', 'zstd']) {
+    const peer = await theirs(input, output, { codec, level });
+    if (codec === 'zlib') zlib = peer;
+    row(`makedumpfile ${flags[codec]} -d ${level}`, peer);
+    if (codec === 'zlib' && threads) {
+      const run = await theirs(input, output, { codec, level, threads: 2 });
+      row(`makedumpfile -c -d ${level} --num-threads 2`, run);
+    }
+    for (const jobs of [1, 2]) {
+      row(`tsdump ${codec}, --jobs ${jobs}`, await ours(input, output, { codec, level, jobs }));
+    }
+  }
+  const busy = `load ${number(loadavg()[0], 1)} on ${cpus().length} CPUs`;
+  console.log(`\n${title}, ELF of ${number(size, 0)} MB, level ${level}, warm; ${busy}`);
+  console.log(table.toString());
+}
+
+/** From the disk: the page cache is emptied before each run, where that is allowed. */
+async function benchCold(title, input, output) {
+  if (!canDrop()) {
+    console.log('SKIPPED: reading from the disk: the page cache cannot be emptied here');
+    return;
+  }
+  const options = { codec: 'zlib', level: 31 };
+  const peer = await theirs(input, output, options);
+  canDrop();
+  const coldPeer = peer && (await theirs(input, output, options));
+  canDrop();
+  const cold = await ours(input, output, { ...options, jobs: 2 });
+  const times = coldPeer && coldPeer.seconds / cold.seconds;
+  console.log(
+    `${title}, level 31, zlib, read from the disk: makedumpfile ${number(coldPeer?.seconds, 2)} s,` +
+      ` tsdump with two jobs ${number(cold.seconds, 2)} s (${number(times, 2)} times)`,
+  );
+}
+
+function canDrop() {
+  if (!existsSync(dropCaches)) return false;
+  try {
+    writeFileSync(dropCaches, '1');
+    return true;
+  } catch (error) {
+    if (['EACCES', 'EPERM', 'EROFS'].includes(error.code)) return false;
+    throw error;
+  }
+}
+
+/** A dump of 1 TB that is mostly holes: memory must not grow with it. */
+export async function benchSparse(folder) {
+  const table = new Table({
+    head: ['memory', 'pages in it', 'wall s', 'peak MB'],
+    style: { head: [], border: [] },
+  });
+  for (const gigabytes of [1, 32, 1024]) {
+    const input = join(folder, 'sparse.elf');
+    const pages = makeSparse(input, gigabytes);
+    const run = await ours(input, join(folder, 'output'), { codec: 'zlib', jobs: 2 });
+    rmSync(input);
+    table.push([
+      `${gigabytes} GB`,
+      String(pages),
+      number(run.seconds, 2),
+      number(run.megabytes, 0),
+    ]);
+  }
+  console.log('\nThe same gigabyte of pages, spread over more and more memory, to KDUMP, two jobs');
+  console.log(table.toString());
+}
