@@ -38,9 +38,38 @@ export class Bitmap {
     this.#ranks = undefined;
   }
 
+  /** All from `first` to below `end`. */
+  addRange(first: number, end: number): void {
+    const from = Math.min(end, Math.ceil(first / 8) * 8);
+    const to = Math.max(from, Math.floor(end / 8) * 8);
+    for (let index = first; index < from; index++) this.add(index);
+    this.bytes.fill(0xff, from / 8, to / 8);
+    for (let index = to; index < end; index++) this.add(index);
+    this.#ranks = undefined;
+  }
+
   remove(index: number): void {
     const at = Math.floor(index / 8);
     this.bytes[at] = this.bytes[at]! & ~(1 << (index & 7));
+    this.#ranks = undefined;
+  }
+
+  /** None from `first` to below `end`. */
+  removeRange(first: number, end: number): void {
+    const last = Math.min(end, this.length);
+    for (let index = first; index < last; index++) {
+      const isWhole = index % 8 === 0 && index + 8 <= last;
+      if (isWhole) this.bytes[index / 8] = 0;
+      else this.remove(index);
+      if (isWhole) index += 7;
+    }
+    this.#ranks = undefined;
+  }
+
+  /** Removes every bit that `other` has. */
+  subtract(other: Bitmap): void {
+    const length = Math.min(this.bytes.length, other.bytes.length);
+    for (let at = 0; at < length; at++) this.bytes[at]! &= ~other.bytes[at]!;
     this.#ranks = undefined;
   }
 
@@ -58,6 +87,19 @@ export class Bitmap {
   /** How many bits are set. */
   get count(): number {
     return this.rank(this.length);
+  }
+
+  /** The set bits from `first` to below `end`, in runs. */
+  *runs(first: number, end: number): Generator<{ readonly first: number; readonly end: number }> {
+    for (let at = this.next(first); at >= 0 && at < end; ) {
+      let after = at + 1;
+      while (after < end && this.has(after)) {
+        const isWhole = after % 8 === 0 && after + 8 <= end && this.bytes[after / 8] === 0xff;
+        after += isWhole ? 8 : 1;
+      }
+      yield { first: at, end: after };
+      at = this.next(after);
+    }
   }
 
   /** The first set bit at or after `from`, or -1. */

@@ -13,10 +13,13 @@ import type { Source } from '../bytes/source.ts';
  */
 export type PageState = 'stored' | 'zero' | 'excluded' | 'missing' | 'damaged';
 
-export interface PageRun {
+export interface PfnRange {
   readonly first: number;
   /** One past the last. */
   readonly end: number;
+}
+
+export interface PageRun extends PfnRange {
   readonly state: PageState;
 }
 
