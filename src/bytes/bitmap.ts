@@ -54,6 +54,25 @@ export class Bitmap {
     this.#ranks = undefined;
   }
 
+  /** None from `first` to below `end`. */
+  removeRange(first: number, end: number): void {
+    const last = Math.min(end, this.length);
+    for (let index = first; index < last; index++) {
+      const isWhole = index % 8 === 0 && index + 8 <= last;
+      if (isWhole) this.bytes[index / 8] = 0;
+      else this.remove(index);
+      if (isWhole) index += 7;
+    }
+    this.#ranks = undefined;
+  }
+
+  /** Removes every bit that `other` has. */
+  subtract(other: Bitmap): void {
+    const length = Math.min(this.bytes.length, other.bytes.length);
+    for (let at = 0; at < length; at++) this.bytes[at]! &= ~other.bytes[at]!;
+    this.#ranks = undefined;
+  }
+
   /** How many bits are set below `index`. */
   rank(index: number): number {
     this.#ranks ??= this.#countBlocks();

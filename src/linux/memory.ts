@@ -8,6 +8,8 @@ import type { PhysicalMemory } from './physical.ts';
 const largePage = 2 * 1024 * 1024;
 /** A read of kernel memory that asks for more than this follows a wild length. */
 const maxRead = 256 * 1024 * 1024;
+/** So many translations are remembered at most: who passes through all of memory comes by once. */
+const maxRemembered = 1 << 16;
 
 /** The physical address of what is mapped by a rule that needs no tables, if `address` is. */
 export type LinearMapping = (address: bigint) => bigint | undefined;
@@ -124,11 +126,11 @@ export class AddressSpace {
     if (large === undefined) {
       const found = this.#walk(address);
       if (found.pageSize < largePage) {
-        this.#small.set(address >> 12n, found.physical - inSmall);
+        remember(this.#small, address >> 12n, found.physical - inSmall);
         return { physical: found.physical, left: basePageSize - Number(inSmall) };
       }
       large = found.physical - inLarge;
-      this.#large.set(address >> 21n, large);
+      remember(this.#large, address >> 21n, large);
     }
     return { physical: large + inLarge, left: largePage - Number(inLarge) };
   }
@@ -144,4 +146,9 @@ export class AddressSpace {
       return { physical, pageSize: basePageSize };
     }
   }
+}
+
+function remember(translations: Map<bigint, bigint>, page: bigint, physical: bigint): void {
+  if (translations.size >= maxRemembered) translations.clear();
+  translations.set(page, physical);
 }

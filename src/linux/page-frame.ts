@@ -5,7 +5,7 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { type KernelObject, memberAddress } from './objects.ts';
-import { type PageKernel, type PageLayout, pageLayout } from './pages.ts';
+import { isSlab, type PageKernel, type PageLayout, pageLayout } from './page-layout.ts';
 
 /** What reading page frames needs of the kernel; `KernelCore` is one. */
 export interface FrameKernel extends PageKernel {
@@ -102,11 +102,9 @@ export class PageFrames {
 
   #isSlab(page: bigint): boolean {
     const { memory } = this.#kernel;
-    const { offsets, masks, slab } = this.#layout;
-    if (slab !== undefined) {
-      return memory.i32(page + BigInt(offsets.mapcount)) >> 24 === slab >> 24;
-    }
-    return (memory.u32(page + BigInt(offsets.flags)) & masks.slab) !== 0;
+    const { offsets } = this.#layout;
+    const flags = memory.u32(page + BigInt(offsets.flags));
+    return isSlab(this.#layout, flags, memory.i32(page + BigInt(offsets.mapcount)));
   }
 
   #namesOf(flags: bigint): string[] {

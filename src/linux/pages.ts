@@ -1,14 +1,14 @@
 /**
  * What each page frame is used for, from its struct page: the classes by which a dump is filtered.
  * Tests and their order are makedumpfile's (`makedumpfile -d`): the first that holds decides.
+ * Nothing is kept but one page of struct pages: a block of pages is passed over as a whole.
  * Source: include/linux/mm_types.h, page-flags.h; makedumpfile's manual page, section -d.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { attempt } from '../bytes/errors.ts';
+import type { PfnRange } from '../dump/types.ts';
 import type { AddressSpace } from './memory.ts';
-import type { SymbolTable } from './symbols.ts';
-import type { TypeTable } from './types.ts';
-import type { Vmcoreinfo } from './vmcoreinfo.ts';
+import { isOfType, isSlab, type PageLayout } from './page-layout.ts';
 
 /** Bits of a dump level; their sum is what is left out. */
 export const dumpLevelBits = {
@@ -20,130 +20,31 @@ export const dumpLevelBits = {
 } as const;
 export type DumpLevelName = keyof typeof dumpLevelBits;
 
-/** A page frame's class; the numbers of the first four are their level bits. */
+/** All of them. */
+export const highestLevel = 31;
+
+/** A page frame's class; the numbers of four are their level bits. */
 export const PageClass = {
   kernel: 0,
   cache: 2,
   privateCache: 4,
   user: 8,
   free: 16,
-  /** Broken or ballooned away: reading it would be the fault. Left out at every level. */
+  /** Broken or ballooned away: reading it would be the fault. Left out whenever others are. */
   unusable: 32,
+  /** Its struct page cannot be read: taken for the kernel's own. */
+  unknown: 64,
 } as const;
+export type PageClassName = keyof typeof PageClass;
 
-/** Where the facts about a page frame stand. Plain data: taken once, used on damaged memory. */
-export interface PageLayout {
-  /** Virtual address of the struct page of PFN 0, and bytes from one to the next. */
-  readonly vmemmap: bigint;
-  readonly size: number;
-  readonly offsets: {
-    readonly flags: number;
-    readonly mapping: number;
-    readonly mapcount: number;
-    readonly private: number;
-    readonly compoundHead: number;
-    /** In the second page of a compound one. */
-    readonly compoundOrder: number;
-    readonly compoundDestructor: number | undefined;
-  };
-  /** Flag masks within the low 32 bits of `flags`. */
-  readonly masks: {
-    readonly lru: number;
-    readonly private: number;
-    readonly swapCache: number;
-    readonly swapBacked: number;
-    readonly slab: number;
-    readonly head: number;
-    readonly poison: number;
-  };
-  readonly buddy: number;
-  readonly offline: number | undefined;
-  readonly slab: number | undefined;
-  readonly hugetlb: { readonly kind: 'destructor' | 'mapcount' | 'flag'; readonly value: number };
-  /** Orders of the buddy allocator; a free page's order must be below. */
-  readonly orders: number;
-}
-
-export interface PageKernel {
-  readonly memory: AddressSpace;
-  readonly vmcoreinfo: Vmcoreinfo;
-  readonly types: TypeTable;
-  readonly symbols: SymbolTable;
-}
-
-/** The layout of struct page, from VMCOREINFO, then from types. `absent` names what is missing. */
-export function pageLayout(kernel: PageKernel): PageLayout {
-  const offset = (member: string, ...others: string[]): number => {
-    const found = kernel.vmcoreinfo.offset(`page.${member}`);
-    if (found !== undefined) return found;
-    const known = [member, ...others].find((name) => kernel.types.hasMember('struct page', name));
-    return kernel.types.offsetOf('struct page', known ?? member);
-  };
-  const info = kernel.vmcoreinfo;
-  return checked({
-    vmemmap: vmemmapBase(kernel),
-    size: info.size('page') ?? kernel.types.sizeOf('struct page'),
-    offsets: {
-      flags: offset('flags'),
-      mapping: offset('mapping'),
-      // Since v6.11 (f5330c41a1d6) page_type alone says what a page without mappings is.
-      mapcount: offset('_mapcount', 'page_type'),
-      private: offset('private'),
-      compoundHead: offset('compound_head'),
-      compoundOrder: compoundOrderOffset(kernel),
-      compoundDestructor: info.offset('page.compound_dtor'),
-    },
-    masks: flagMasks(kernel),
-    buddy: info.number('PAGE_BUDDY_MAPCOUNT_VALUE') ?? -129,
-    offline: info.number('PAGE_OFFLINE_MAPCOUNT_VALUE'),
-    slab: info.number('PAGE_SLAB_MAPCOUNT_VALUE'),
-    hugetlb: hugetlbMark(kernel),
-    orders: info.length('zone.free_area') ?? 11,
-  });
-}
-
-/** What a damaged VMCOREINFO says is not believed: members are read without further checks. */
-function checked(layout: PageLayout): PageLayout {
-  const { size, offsets } = layout;
-  const members = Object.values(offsets).filter((at) => at !== undefined);
-  if (size > 0 && size <= 4096 && members.every((at) => at >= 0 && at + 4 <= size)) return layout;
-  throw new DumpError('corrupt', `VMCOREINFO has members of struct page outside its ${size} bytes`);
-}
-
-export interface PageClasses {
-  /** PageClass by PFN. */
-  readonly classes: Uint8Array;
-  /** Page frames whose struct page could not be read: taken for the kernel's own. */
-  readonly unknown: number;
-}
-
-/** The class of every PFN of the ranges (PFNs, end exclusive); all others are `kernel`. */
-export function classifyPages(
-  memory: AddressSpace,
-  layout: PageLayout,
-  ranges: Iterable<{ readonly first: number; readonly end: number }>,
-  endPfn: number,
-): PageClasses {
-  const classes = new Uint8Array(endPfn);
-  const batch = Math.max(1, Math.floor(4096 / layout.size));
-  let unknown = 0;
-  for (const range of ranges) {
-    const end = Math.min(range.end, endPfn);
-    for (let first = range.first; first < end; first += batch) {
-      const count = Math.min(batch, end - first);
-      // One more: what a compound page is, its second struct page says.
-      const view =
-        structPages(memory, layout, first, count + 1) ?? structPages(memory, layout, first, count);
-      if (view === undefined) unknown += count;
-      else classifyBatch(view, layout, first, count, classes);
-    }
-  }
-  return { classes, unknown };
+export interface ClassRun extends PfnRange {
+  /** A PageClass. */
+  readonly pageClass: number;
 }
 
 /** Does a dump of this level leave a page of this class out? Zero pages are known by content. */
 export function isFiltered(pageClass: number, level: number): boolean {
-  if (pageClass === PageClass.unusable) return true;
+  if (pageClass === PageClass.unusable) return level > dumpLevelBits.zero;
   // Private pages of the cache go only with bit 4, which takes the other ones as well.
   if (pageClass === PageClass.cache) {
     return (level & (dumpLevelBits.cache | dumpLevelBits['private-cache'])) !== 0;
@@ -151,148 +52,163 @@ export function isFiltered(pageClass: number, level: number): boolean {
   return (pageClass & level) !== 0;
 }
 
-function structPages(
+/**
+ * The classes of all page frames of the ranges (ascending, apart from each other) and of some
+ * around them, ascending, in runs of one class. As makedumpfile does, a test is only made where
+ * the level filters by it: a page that would be `cache` is `kernel` at level 16.
+ */
+export function* classRuns(
   memory: AddressSpace,
   layout: PageLayout,
-  first: number,
-  count: number,
-): DataView | undefined {
-  try {
-    const at = layout.vmemmap + BigInt(first) * BigInt(layout.size);
-    return memory.view(at, count * layout.size);
-  } catch (error) {
+  ranges: Iterable<PfnRange>,
+  level = highestLevel,
+): Generator<ClassRun> {
+  const classifier = new Classifier(memory, layout, level);
+  let pfn = 0;
+  for (const range of wholeBlocks(ranges, 2 ** (layout.orders - 1))) {
+    // The last block of the range before may reach into this one.
+    pfn = Math.max(pfn, range.first);
+    let first = pfn;
+    let pageClass = -1;
+    while (pfn < range.end) {
+      const next = classifier.classify(pfn);
+      if (next !== pageClass) {
+        if (pfn > first) yield { first, end: pfn, pageClass };
+        first = pfn;
+        pageClass = next;
+      }
+      pfn += classifier.pages;
+    }
+    if (pfn > first) yield { first, end: pfn, pageClass };
+  }
+}
+
+/** The ranges, each from and to the limits of free blocks: a block's first page may be missing. */
+function* wholeBlocks(ranges: Iterable<PfnRange>, pages: number): Generator<PfnRange> {
+  let first = 0;
+  let end = 0;
+  for (const range of ranges) {
+    const start = Math.floor(range.first / pages) * pages;
+    if (start > end) {
+      if (end > first) yield { first, end };
+      first = start;
+    }
+    end = Math.max(end, Math.ceil(range.end / pages) * pages);
+  }
+  if (end > first) yield { first, end };
+}
+
+const { cache, user } = dumpLevelBits;
+const allCache = cache | dumpLevelBits['private-cache'];
+/** 1 GB pages are of order 18: more is damage. */
+const maxOrder = 18;
+
+class Classifier {
+  /** How many pages from the one that was asked for share its class, itself included. */
+  pages = 1;
+  readonly #memory: AddressSpace;
+  readonly #layout: PageLayout;
+  readonly #level: number;
+  readonly #freeClass: number;
+  /** Struct pages that are read at once; no compound page has its second one in another batch. */
+  readonly #batch: number;
+  #view: DataView | undefined;
+  #first = 0;
+  #end = 0;
+
+  constructor(memory: AddressSpace, layout: PageLayout, level: number) {
+    this.#memory = memory;
+    this.#layout = layout;
+    this.#level = level;
+    // A free block is passed over at any level: nothing in it is of another class.
+    this.#freeClass = isFiltered(PageClass.free, level) ? PageClass.free : PageClass.kernel;
+    // A page of the usual size makes a view of the dump's own page: nothing is copied.
+    this.#batch = 2 ** Math.max(1, Math.floor(Math.log2(4096 / layout.size)));
+  }
+
+  classify(pfn: number): number {
+    if (pfn >= this.#end || pfn < this.#first) this.#load(pfn);
+    const view = this.#view;
+    this.pages = view === undefined ? this.#end - pfn : 1;
+    if (view === undefined) return PageClass.unknown;
+    const { offsets, masks, buddy, offline, unaccepted, orders } = this.#layout;
+    const level = this.#level;
+    const at = (pfn - this.#first) * this.#layout.size;
+    // Of a compound page the first one says what it is.
+    if ((view.getUint32(at + offsets.compoundHead, true) & 1) !== 0) return PageClass.kernel;
+    const flags = view.getUint32(at + offsets.flags, true);
+    const mapcount = view.getInt32(at + offsets.mapcount, true);
+    const ofSlab = isSlab(this.#layout, flags, mapcount);
+    if (!ofSlab) {
+      if (isOfType(buddy, mapcount)) return this.#freeBlock(view, at + offsets.private);
+      // On a list of its own, always in blocks of the highest order.
+      if (isOfType(unaccepted, mapcount)) return this.#block(orders - 1, this.#freeClass);
+    }
+    const isAnonymous = (view.getUint32(at + offsets.mapping, true) & 1) !== 0 && !ofSlab;
+    const isPrivate = (flags & masks.private) !== 0;
+    if (!isAnonymous && (level & (isPrivate ? allCache & ~cache : allCache)) !== 0) {
+      const pageClass = isPrivate ? PageClass.privateCache : PageClass.cache;
+      if (isCached(flags, masks)) return this.#compound(pfn, flags, pageClass);
+    }
+    if ((level & user) !== 0 && (isAnonymous || this.#isHuge(at, flags, mapcount))) {
+      return this.#compound(pfn, flags, PageClass.user);
+    }
+    const isOffline = isOfType(offline, mapcount) && !ofSlab;
+    if ((flags & masks.poison) === 0 && !isOffline) return PageClass.kernel;
+    return this.#compound(pfn, flags, PageClass.unusable);
+  }
+
+  #load(pfn: number): void {
+    const { vmemmap, size } = this.#layout;
+    this.#first = pfn - (pfn % this.#batch);
+    this.#end = this.#first + this.#batch;
     // Sections without memory have no struct pages; damaged page tables lose them.
-    if (error instanceof DumpError) return undefined;
-    throw error;
+    this.#view = attempt(() =>
+      this.#memory.view(vmemmap + BigInt(this.#first) * BigInt(size), this.#batch * size),
+    );
+  }
+
+  #freeBlock(view: DataView, orderAt: number): number {
+    const order = view.getUint32(orderAt, true);
+    // Not an order of the free lists: makedumpfile warns, and keeps the page.
+    const isOrder = order < this.#layout.orders && view.getUint32(orderAt + 4, true) === 0;
+    return isOrder ? this.#block(order, this.#freeClass) : PageClass.kernel;
+  }
+
+  #block(order: number, pageClass: number): number {
+    this.pages = 2 ** order;
+    return pageClass;
+  }
+
+  /** All pages of the compound page that begins at `pfn`; the page alone where none does. */
+  #compound(pfn: number, flags: number, pageClass: number): number {
+    if ((flags & this.#layout.masks.head) === 0) return pageClass;
+    const second = (pfn + 1 - this.#first) * this.#layout.size;
+    const order =
+      pfn + 1 < this.#end ? this.#view!.getUint8(second + this.#layout.offsets.compoundOrder) : 0;
+    return order <= maxOrder && pfn % 2 ** order === 0 ? this.#block(order, pageClass) : pageClass;
+  }
+
+  #isHuge(at: number, flags: number, mapcount: number): boolean {
+    const { hugetlb, offsets, masks, size } = this.#layout;
+    const second = at + size;
+    if ((flags & masks.head) === 0 || second >= this.#view!.byteLength) return false;
+    switch (hugetlb.kind) {
+      case 'type':
+        return isOfType(hugetlb.type, mapcount);
+      case 'destructor': {
+        const { compoundDestructor: to } = offsets;
+        return to !== undefined && this.#view!.getUint8(second + to) === hugetlb.value;
+      }
+      case 'flag':
+        return (this.#view!.getUint32(second + offsets.flags, true) & hugetlb.value) !== 0;
+    }
   }
 }
 
-function classifyBatch(
-  view: DataView,
-  layout: PageLayout,
-  first: number,
-  count: number,
-  classes: Uint8Array,
-): void {
-  for (let index = 0; index < count; index++) {
-    const at = index * layout.size;
-    const pfn = first + index;
-    if (classes[pfn] !== PageClass.kernel) continue;
-    if ((view.getUint32(at + layout.offsets.compoundHead, true) & 1) !== 0) continue;
-    const flags = view.getUint32(at + layout.offsets.flags, true);
-    const next = at + layout.size;
-    const compound = (flags & layout.masks.head) !== 0 && next + layout.size <= view.byteLength;
-    const pageClass = classOf(view, at, compound ? next : undefined, layout);
-    if (pageClass === PageClass.kernel) continue;
-    const order = orderOf(view, at, compound ? next : undefined, layout, pageClass);
-    classes.fill(pageClass, pfn, Math.min(classes.length, pfn + 2 ** order));
-  }
-}
-
-function classOf(
-  view: DataView,
-  at: number,
-  second: number | undefined,
-  layout: PageLayout,
-): number {
-  const { masks, offsets } = layout;
-  const flags = view.getUint32(at + offsets.flags, true);
-  const mapcount = view.getInt32(at + offsets.mapcount, true);
-  const slab =
-    layout.slab === undefined ? (flags & masks.slab) !== 0 : mapcount >> 24 === layout.slab >> 24;
-  if (mapcount === layout.buddy && !slab) {
-    const order = view.getUint32(at + offsets.private, true);
-    if (order < layout.orders) return PageClass.free;
-  }
-  const anonymous = (view.getUint32(at + offsets.mapping, true) & 1) !== 0 && !slab;
-  const swap = masks.swapCache | masks.swapBacked;
-  const cached = (flags & masks.lru) !== 0 || (flags & swap) === swap;
-  if (cached && !anonymous) {
-    return (flags & masks.private) === 0 ? PageClass.cache : PageClass.privateCache;
-  }
-  if (anonymous || isHugetlb(view, at, second, layout)) return PageClass.user;
-  if ((flags & masks.poison) !== 0) return PageClass.unusable;
-  return mapcount === layout.offline ? PageClass.unusable : PageClass.kernel;
-}
-
-function isHugetlb(
-  view: DataView,
-  at: number,
-  second: number | undefined,
-  { hugetlb, offsets }: PageLayout,
-): boolean {
-  if (second === undefined) return false;
-  switch (hugetlb.kind) {
-    case 'destructor':
-      return view.getUint8(second + offsets.compoundDestructor!) === hugetlb.value;
-    case 'mapcount':
-      return view.getInt32(at + offsets.mapcount, true) >> 24 === hugetlb.value >> 24;
-    case 'flag':
-      return (view.getUint32(second + offsets.flags, true) & hugetlb.value) !== 0;
-  }
-}
-
-function orderOf(
-  view: DataView,
-  at: number,
-  second: number | undefined,
-  { offsets }: PageLayout,
-  pageClass: number,
-): number {
-  if (pageClass === PageClass.free) return view.getUint32(at + offsets.private, true);
-  if (second === undefined) return 0;
-  const order = view.getUint8(second + offsets.compoundOrder);
-  // 1 GB pages are of order 18: more is damage.
-  return order <= 18 ? order : 0;
-}
-
-function vmemmapBase(kernel: PageKernel): bigint {
-  const symbol = kernel.symbols.inKernel('vmemmap_base');
-  if (symbol !== undefined) return kernel.memory.u64(symbol.address);
-  // Without CONFIG_RANDOMIZE_MEMORY it is fixed: Documentation/arch/x86/x86_64/mm.rst.
-  return kernel.memory.root.levels === 5 ? 0xffd4000000000000n : 0xffffea0000000000n;
-}
-
-function compoundOrderOffset(kernel: PageKernel): number {
-  const exported = kernel.vmcoreinfo.offset('page.compound_order');
-  if (exported !== undefined) return exported;
-  const size = kernel.vmcoreinfo.size('page') ?? kernel.types.sizeOf('struct page');
-  // Since v6.6 (ebc1baf5c9b4) the order is the low byte of the folio's second flags word.
-  if (kernel.types.hasMember('struct folio', '_flags_1')) {
-    return kernel.types.offsetOf('struct folio', '_flags_1') - size;
-  }
-  return kernel.types.offsetOf('struct page', 'compound_order');
-}
-
-function flagMasks(kernel: PageKernel): PageLayout['masks'] {
-  const mask = (name: string): number => {
-    const exported = kernel.vmcoreinfo.number(name);
-    if (exported !== undefined) return 2 ** exported;
-    const named = kernel.types.find('enum pageflags');
-    const value = named && kernel.types.enumerators('enum pageflags').get(name);
-    return value === undefined ? 0 : 2 ** Number(value);
-  };
-  return {
-    lru: mask('PG_lru'),
-    private: mask('PG_private'),
-    swapCache: mask('PG_swapcache'),
-    swapBacked: mask('PG_swapbacked'),
-    slab: mask('PG_slab'),
-    head: kernel.vmcoreinfo.number('PG_head_mask') ?? mask('PG_head'),
-    poison: mask('PG_hwpoison'),
-  };
-}
-
-function hugetlbMark(kernel: PageKernel): PageLayout['hugetlb'] {
-  const info = kernel.vmcoreinfo;
-  // Since v6.9 (d99e3140a4d3) a page type; v6.6 to v6.8 a flag of the second page; before that the
-  // destructor's number in the second page.
-  const mapcount = info.number('PAGE_HUGETLB_MAPCOUNT_VALUE');
-  if (mapcount !== undefined) return { kind: 'mapcount', value: mapcount };
-  const destructor = info.number('HUGETLB_PAGE_DTOR');
-  if (destructor !== undefined && info.offset('page.compound_dtor') !== undefined) {
-    return { kind: 'destructor', value: destructor };
-  }
-  const flag = info.number('PG_hugetlb');
-  return { kind: 'flag', value: flag === undefined ? 0 : 2 ** flag };
+function isCached(flags: number, masks: PageLayout['masks']): boolean {
+  if ((flags & masks.lru) !== 0) return true;
+  // Before v4.10 (6326fec1122c) PG_swapcache is a bit of its own; then one that others use, too.
+  const isBacked = masks.swapBacked === 0 || (flags & masks.swapBacked) !== 0;
+  return isBacked && (flags & masks.swapCache) !== 0;
 }

@@ -8,7 +8,7 @@
 import { assert, DumpError } from '../bytes/errors.ts';
 import { encodeUtf8 } from '../bytes/text.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { PageLayout } from '../linux/pages.ts';
+import type { PageLayout } from '../linux/page-layout.ts';
 import { basePageSize, type PageTableRoot } from '../linux/paging.ts';
 import {
   elfcoreBytes,

@@ -6,7 +6,7 @@
  */
 
 import { DumpError } from '../bytes/errors.ts';
-import type { PageLayout } from '../linux/pages.ts';
+import type { PageLayout } from '../linux/page-layout.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import { elfcoreBytes } from './crash-content.ts';
 import { placeCrashImage } from './crash-image.ts';

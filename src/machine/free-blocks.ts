@@ -6,7 +6,7 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { type KernelObject, memberAddress } from '../linux/objects.ts';
-import type { PageLayout } from '../linux/pages.ts';
+import type { PageLayout } from '../linux/page-layout.ts';
 import { memoryNodes } from '../linux/system.ts';
 import { u32Bytes, u64Bytes } from './edit.ts';
 import type { Machine } from './machine.ts';

@@ -6,7 +6,7 @@
  */
 
 import { assert, attempt } from '../bytes/errors.ts';
-import type { PageLayout } from '../linux/pages.ts';
+import type { PageLayout } from '../linux/page-layout.ts';
 import { addressMask, basePageSize, pageLarge, pageWritable } from '../linux/paging.ts';
 import { u64Bytes } from './edit.ts';
 import type { Machine } from './machine.ts';

@@ -6,7 +6,7 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { plural } from '../bytes/text.ts';
-import type { PageLayout } from '../linux/pages.ts';
+import type { PageLayout } from '../linux/page-layout.ts';
 import { u32Bytes } from './edit.ts';
 import { type FreeBlock, findRun, freeBlocks, pageAddress, takeBlock } from './free-blocks.ts';
 import type { Machine } from './machine.ts';

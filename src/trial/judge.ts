@@ -55,7 +55,7 @@ export interface GroundTruth {
   /** The machine at the instant. */
   readonly dump: Dump;
   /** Pages of System RAM that the level does not filter out, by their struct pages. */
-  readonly chosen: Bitmap;
+  readonly kept: Bitmap;
   /** Zero pages may be left out. */
   readonly withoutZeroPages: 'allowed' | 'not allowed';
   /** Excused; a page that is wholly the method's own is not due. */
@@ -146,7 +146,7 @@ function comparePages(dump: Dump, truth: GroundTruth): { pages: PageCounts; plac
     damaged: new Runs(),
   };
   const inFile = dump.endPfn;
-  for (let pfn = 0; pfn < Math.max(inFile, truth.chosen.length); pfn++) {
+  for (let pfn = 0; pfn < Math.max(inFile, truth.kept.length); pfn++) {
     const isOwn = truth.ownWrites.covers(pfn);
     const expected = image.readPage(pfn).bytes;
     const due = !isOwn && isDue(truth, pfn, expected);
@@ -195,7 +195,7 @@ class Runs {
 }
 
 function isDue(truth: GroundTruth, pfn: number, bytes: Uint8Array | undefined): boolean {
-  if (bytes === undefined || !truth.chosen.has(pfn)) return false;
+  if (bytes === undefined || !truth.kept.has(pfn)) return false;
   return truth.withoutZeroPages === 'not allowed' || !isZeroPage(bytes);
 }
 

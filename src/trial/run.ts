@@ -21,7 +21,8 @@ import type { Codecs } from '../codec/types.ts';
 import { openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { AddressSpace } from '../linux/memory.ts';
-import { dumpLevelBits, pageLayout } from '../linux/pages.ts';
+import { pageLayout } from '../linux/page-layout.ts';
+import { dumpLevelBits } from '../linux/pages.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import { utsname } from '../linux/system.ts';
 import { blueprintOf, type MachineOptions } from '../machine/blueprint.ts';
@@ -190,11 +191,11 @@ export class CaptureRun {
     const dump = this.machine.asDump(this.#instant, 'NT_PRSTATUS');
     const memory = new AddressSpace(new PhysicalMemory(dump), kernel.memory.root);
     const { level } = this.options;
-    const { chosen } = selectPages(memory, pageLayout(kernel), ram, level);
+    const { kept } = selectPages(memory, pageLayout(kernel), ram, level);
     const zeroAllowed = (level & dumpLevelBits.zero) !== 0;
     return {
       dump,
-      chosen,
+      kept,
       withoutZeroPages: zeroAllowed ? 'allowed' : 'not allowed',
       ownWrites: this.machine.ownWrites,
     };

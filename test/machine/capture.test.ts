@@ -1,11 +1,13 @@
 /** Both methods on real vmcores, undamaged: everything due is there and gives the same answers. */
 
 import { describe, expect, test } from 'vitest';
+import { Bitmap } from '../../src/bytes/bitmap.ts';
 import { MemorySink } from '../../src/bytes/sink.ts';
 import { memorySource } from '../../src/bytes/source.ts';
 import { openKernel } from '../../src/linux/kernel.ts';
 import { readLog } from '../../src/linux/log.ts';
-import { classifyPages, PageClass, pageLayout } from '../../src/linux/pages.ts';
+import { withoutFiltered } from '../../src/linux/page-filter.ts';
+import { pageLayout } from '../../src/linux/page-layout.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { pagesOf } from '../../src/machine/ram.ts';
 import { Questioner } from '../../src/trial/answers.ts';
@@ -64,13 +66,15 @@ describe('page classes', () => {
       const ranges = machine.ram.map((range) => pagesOf(range, 4096));
       const layout = pageLayout(machine.kernel);
       const memory = machine.kernel.memory;
-      const { classes, unknown } = classifyPages(memory, layout, ranges, dump.endPfn);
+      const ram = Bitmap.ofSize(dump.endPfn);
+      for (const { first, end } of ranges) ram.addRange(first, end);
+      const { kept, unknown } = withoutFiltered(ram, memory, layout, 31);
       expect(unknown).toBe(0);
       const wrong: number[] = [];
       for (const { first, end } of ranges) {
         for (let pfn = first; pfn < end; pfn++) {
-          const kept = dump.state(pfn) === 'stored' || dump.state(pfn) === 'zero';
-          if (kept !== (classes[pfn] === PageClass.kernel)) wrong.push(pfn);
+          const isThere = dump.state(pfn) === 'stored' || dump.state(pfn) === 'zero';
+          if (isThere !== kept.has(pfn)) wrong.push(pfn);
         }
       }
       expect(wrong).toEqual([]);

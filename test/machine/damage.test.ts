@@ -6,7 +6,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Dump } from '../../src/dump/types.ts';
-import { classifyPages, PageClass, pageLayout } from '../../src/linux/pages.ts';
+import { pageLayout } from '../../src/linux/page-layout.ts';
+import { classRuns, PageClass } from '../../src/linux/pages.ts';
 import { PhysicalMemory } from '../../src/linux/physical.ts';
 import { memoryNodes } from '../../src/linux/system.ts';
 import type { CrashKernel } from '../../src/machine/crash-kernel.ts';
@@ -365,8 +366,9 @@ test('taken blocks leave the free lists, and their pages are no free pages any m
   expect(region.origin).toBe('free blocks');
   expect(freePages(machine)).toBe(before - taken);
   const range = { first: region.start / 4096, end: region.end / 4096 };
-  const { classes } = classifyPages(machine.virtual, layout, [range], range.end);
-  expect(classes[range.first]).toBe(PageClass.kernel);
+  const runs = [...classRuns(machine.virtual, layout, [range])];
+  const of = runs.find(({ first, end }) => range.first >= first && range.first < end);
+  expect(of?.pageClass).toBe(PageClass.kernel);
 });
 
 test('an input that lacks what set-up needs is undecidable, and what was not reset is listed', async () => {

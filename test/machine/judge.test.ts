@@ -23,10 +23,10 @@ function dumpOf(changes: Readonly<Record<number, PageToHold>> = {}, incomplete?:
 }
 
 function truthOf(changes: Partial<GroundTruth> = {}): GroundTruth {
-  const chosen = Bitmap.ofSize(8);
-  for (let pfn = 0; pfn < endPfn; pfn++) chosen.add(pfn);
+  const kept = Bitmap.ofSize(8);
+  for (let pfn = 0; pfn < endPfn; pfn++) kept.add(pfn);
   const ownWrites = new OwnWrites(4096);
-  return { dump: dumpOf(), chosen, withoutZeroPages: 'not allowed', ownWrites, ...changes };
+  return { dump: dumpOf(), kept, withoutZeroPages: 'not allowed', ownWrites, ...changes };
 }
 
 const lost = { 1: { state: 'missing' } } as const;
@@ -71,7 +71,7 @@ describe('a dump that opens is', () => {
 
   test('inaccurate where the analyzer says something else of it, though no page is wrong', () => {
     const empty = dumpLike(fixture, imageOf(new Map(), 0));
-    const truth = truthOf({ dump: fixture, chosen: Bitmap.ofSize(0) });
+    const truth = truthOf({ dump: fixture, kept: Bitmap.ofSize(0) });
     const verdict = judgeDump(empty, truth);
     expect(verdict).toMatchObject({ class: 'inaccurate', pages: { due: 0, different: 0 } });
     expect(verdict.reasons).toContain('the dump gives another answer: tasks');

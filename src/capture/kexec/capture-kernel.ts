@@ -8,7 +8,7 @@ import type { ElfNote, Utsname } from '../../dump/types.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
 import { kernelPageTables } from '../../linux/core.ts';
 import { AddressSpace } from '../../linux/memory.ts';
-import { pageLayout } from '../../linux/pages.ts';
+import { pageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { PhysicalMemory } from '../../linux/physical.ts';
 import { Vmcoreinfo } from '../../linux/vmcoreinfo.ts';
@@ -16,7 +16,7 @@ import { captureMemory } from '../../machine/crash-kernel.ts';
 import { decodeElfCore } from '../../machine/elfcore.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
-import { SelectedImage, selectPages } from '../filter.ts';
+import { selectedImage, selectPages } from '../filter.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
 import { driverWrite, probeDevices } from './driver.ts';
@@ -110,7 +110,7 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
     tools.progress?.(pages, total);
   };
   const content = {
-    image: new SelectedImage(machine.memory, selection),
+    image: selectedImage(machine.memory, selection),
     uts: oldUtsname(memory, vmcoreinfo),
     time: machine.time,
     notes: state.notes,

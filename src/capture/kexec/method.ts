@@ -5,7 +5,7 @@
  * arch/x86/kernel/{crash,reboot,machine_kexec_64}.c, arch/x86/purgatory, fs/proc/vmcore.c.
  */
 
-import { pageLayout } from '../../linux/pages.ts';
+import { pageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { noteRanges } from '../../machine/crash-content.ts';
 import { controlPagesAt, transitionMembers } from '../../machine/crash-image.ts';

@@ -1,7 +1,7 @@
 /** What the stages of kexec hand on. Plain data. */
 
 import type { ElfNote } from '../../dump/types.ts';
-import type { PageLayout } from '../../linux/pages.ts';
+import type { PageLayout } from '../../linux/page-layout.ts';
 import type { ControlPages } from '../../machine/crash-image.ts';
 import type { CrashKernel } from '../../machine/crash-kernel.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';

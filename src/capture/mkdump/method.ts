@@ -5,7 +5,7 @@
  * dump of that after the reboot. It checks nothing of itself and nothing of what it is handed.
  */
 
-import { pageLayout } from '../../linux/pages.ts';
+import { pageLayout } from '../../linux/page-layout.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';

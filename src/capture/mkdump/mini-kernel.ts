@@ -77,7 +77,7 @@ function chosenPages(machine: Machine, state: MkdumpState): StageResult {
   const memory = new MappedPages(machine, state.pageTables);
   const stored = Bitmap.ofSize(selection.endPfn);
   const zero = Bitmap.ofSize(selection.endPfn);
-  for (let pfn = selection.chosen.next(0); pfn >= 0; pfn = selection.chosen.next(pfn + 1)) {
+  for (let pfn = selection.kept.next(0); pfn >= 0; pfn = selection.kept.next(pfn + 1)) {
     const { bytes } = memory.page(pfn);
     if (bytes === undefined) continue;
     if ((level & dumpLevelBits.zero) !== 0 && isZeroPage(bytes)) zero.add(pfn);

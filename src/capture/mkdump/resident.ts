@@ -9,7 +9,7 @@ import { assert } from '../../bytes/errors.ts';
 import { count64, i64, raw, struct, u64, type Values } from '../../bytes/struct.ts';
 import { encodeUtf8 } from '../../bytes/text.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
-import type { PageLayout } from '../../linux/pages.ts';
+import type { PageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { utsname } from '../../linux/system.ts';
 import { u64Bytes } from '../../machine/edit.ts';

@@ -1,6 +1,6 @@
 /** What the stages of mkdump hand on. Plain data. */
 
-import type { PageLayout } from '../../linux/pages.ts';
+import type { PageLayout } from '../../linux/page-layout.ts';
 import type { CaptureOptions } from '../method.ts';
 import type { Resident } from './resident.ts';
 

@@ -10,7 +10,7 @@ import { attempt } from '../../bytes/errors.ts';
 import { lowerBound } from '../../bytes/ranges.ts';
 import type { CaptureTargets } from '../../capture/method.ts';
 import type { Kernel } from '../../linux/kernel.ts';
-import { type PageLayout, pageLayout } from '../../linux/pages.ts';
+import { isSlab, type PageLayout, pageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
@@ -253,7 +253,7 @@ function slabRanges(
   layout: PageLayout,
   ram: readonly PhysicalRange[],
 ): PhysicalRange[] {
-  const isSlab = new Set<number>();
+  const slabs = new Set<number>();
   const ranges: PhysicalRange[] = [];
   const perRead = Math.floor(basePageSize / layout.size);
   for (const range of ram) {
@@ -264,8 +264,8 @@ function slabRanges(
       const view = attempt(() => kernel.memory.view(address, count * layout.size));
       for (let index = 0; view !== undefined && index < count; index++) {
         const pfn = first + index;
-        if (!slabPage(view, index * layout.size, pfn, layout, isSlab)) continue;
-        isSlab.add(pfn);
+        if (!slabPage(view, index * layout.size, pfn, layout, slabs)) continue;
+        slabs.add(pfn);
         ranges.push({ start: pfn * basePageSize, end: (pfn + 1) * basePageSize });
       }
     }
@@ -278,18 +278,16 @@ function slabPage(
   at: number,
   pfn: number,
   layout: PageLayout,
-  isSlab: ReadonlySet<number>,
+  heads: ReadonlySet<number>,
 ): boolean {
-  const { offsets, masks, vmemmap, size } = layout;
+  const { offsets, vmemmap, size } = layout;
   const compound = view.getBigUint64(at + offsets.compoundHead, true);
   if ((compound & 1n) !== 0n) {
     const head = Number((compound - 1n - vmemmap) / BigInt(size));
-    return head < pfn && isSlab.has(head);
+    return head < pfn && heads.has(head);
   }
-  if (layout.slab === undefined) {
-    return (view.getUint32(at + offsets.flags, true) & masks.slab) !== 0;
-  }
-  return view.getInt32(at + offsets.mapcount, true) >> 24 === layout.slab >> 24;
+  const flags = view.getUint32(at + offsets.flags, true);
+  return isSlab(layout, flags, view.getInt32(at + offsets.mapcount, true));
 }
 
 /** Neighbours both physically and virtually as one piece. */

@@ -1,0 +1,112 @@
+/**
+ * An image without the pages that a filter leaves out, and the pages that are known by content.
+ * Nothing is held but bitmaps, a bit for each page frame.
+ */
+
+import { Bitmap } from '../bytes/bitmap.ts';
+import { isZeroPage } from './content.ts';
+import { joinRuns } from './runs.ts';
+import type { MemoryImage, Page, PageRun, PageState } from './types.ts';
+
+/** What of an image stays. */
+export interface PageSelection {
+  /** PFNs of the pages that stay; others that are there become `excluded`. */
+  readonly kept: Bitmap;
+  /** PFNs of RAM: all others become `missing`. Without it, the image knows. */
+  readonly ram?: Bitmap;
+  /** Of the selection, where it ends before the image. */
+  readonly endPfn?: number;
+}
+
+export class FilteredImage implements MemoryImage {
+  readonly name: string;
+  readonly pageSize: number;
+  readonly endPfn: number;
+  readonly #image: MemoryImage;
+  readonly #selection: PageSelection;
+
+  constructor(image: MemoryImage, selection: PageSelection) {
+    this.name = image.name;
+    this.pageSize = image.pageSize;
+    this.endPfn = Math.min(image.endPfn, selection.endPfn ?? image.endPfn);
+    this.#image = image;
+    this.#selection = selection;
+  }
+
+  state(pfn: number): PageState {
+    const { kept, ram } = this.#selection;
+    if (pfn >= this.endPfn || ram?.has(pfn) === false) return 'missing';
+    const state = this.#image.state(pfn);
+    return kept.has(pfn) || !isThere(state) ? state : 'excluded';
+  }
+
+  readPage(pfn: number): Page {
+    const state = this.state(pfn);
+    // Why a page is not there, the image knows.
+    const isItsOwn = isThere(state) || state === this.#image.state(pfn);
+    return isItsOwn ? this.#image.readPage(pfn) : { state, bytes: undefined };
+  }
+
+  runs(): Iterable<PageRun> {
+    return joinRuns(this.#pieces());
+  }
+
+  *#pieces(): Generator<PageRun> {
+    const { kept, ram } = this.#selection;
+    for (const { first, end, state } of this.#image.runs()) {
+      const run = { first, end: Math.min(end, this.endPfn), state };
+      const pieces = ram === undefined ? [run] : outlined(run, ram, 'missing');
+      for (const piece of pieces) {
+        if (isThere(piece.state)) yield* outlined(piece, kept, 'excluded');
+        else yield piece;
+      }
+    }
+  }
+}
+
+/**
+ * The pages of `within` that are all zeros. Those in state `zero` are known without reading; a page
+ * that cannot be read is none.
+ */
+export function findZeroPages(image: MemoryImage, within: Bitmap): Bitmap {
+  const zero = Bitmap.ofSize(image.endPfn);
+  for (const run of image.runs()) {
+    if (!isThere(run.state)) continue;
+    for (const { first, end } of within.runs(run.first, run.end)) {
+      if (run.state === 'zero') zero.addRange(first, end);
+      else addZeroPages(image, first, end, zero);
+    }
+  }
+  return zero;
+}
+
+function addZeroPages(image: MemoryImage, first: number, end: number, zero: Bitmap): void {
+  for (let pfn = first; pfn < end; pfn++) {
+    const { bytes } = image.readPage(pfn);
+    if (bytes !== undefined && isZeroPage(bytes)) zero.add(pfn);
+  }
+}
+
+/** Pages that an image has, by its index. */
+export function pagesThere(image: MemoryImage): Bitmap {
+  const pages = Bitmap.ofSize(image.endPfn);
+  for (const { first, end, state } of image.runs()) {
+    if (isThere(state)) pages.addRange(first, end);
+  }
+  return pages;
+}
+
+function isThere(state: PageState): boolean {
+  return state === 'stored' || state === 'zero';
+}
+
+/** The run, in state `otherwise` where the map has no bit. */
+function* outlined(run: PageRun, map: Bitmap, otherwise: PageState): Generator<PageRun> {
+  let at = run.first;
+  for (const { first, end } of map.runs(run.first, run.end)) {
+    yield { first: at, end: first, state: otherwise };
+    yield { first, end, state: run.state };
+    at = end;
+  }
+  yield { first: at, end: run.end, state: otherwise };
+}
