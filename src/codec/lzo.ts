@@ -7,17 +7,14 @@
  */
 
 import { DumpError } from '../bytes/errors.ts';
-import type { Codec } from './types.ts';
+import { findSequences, found } from './sequences.ts';
+import { type Codec, largestPage } from './types.ts';
 
 const nearDistance = 2048;
 const middleDistance = 16384;
 const farDistance = 49151;
 /** A match instruction carries the number of literals after it in two bits. */
 const inlineLiterals = 3;
-
-const hashBits = 13;
-/** Position + 1 of the last occurrence of each hash; emptied before every page. */
-const positions = new Int32Array(1 << hashBits);
 
 export const lzo: Codec = { name: 'lzo', decompress, compress };
 
@@ -121,100 +118,91 @@ function pastPage(output: Uint8Array): DumpError {
   return new DumpError('corrupt', `LZO data runs past the page of ${output.length} bytes`);
 }
 
-/** Bytes written so far, and where the last match instruction keeps its literal count. */
-interface Packed {
-  readonly bytes: Uint8Array;
-  to: number;
-  tailAt: number;
-}
+const { page, sequences } = found;
+/**
+ * What a page is packed into: one long literal run at worst, whose length takes a byte for every
+ * 255; and behind it the words that literals are copied by.
+ */
+const packed = new Uint8Array(largestPage + Math.ceil(largestPage / 255) + 20);
+const packedWords = new DataView(packed.buffer);
+/** Longer ones are worth a call. */
+const longRun = 256;
 
 function compress(input: Uint8Array): Uint8Array | undefined {
-  // The worst case is one long literal run: its length takes a byte for every 255.
-  const packed: Packed = {
-    bytes: new Uint8Array(input.length + Math.ceil(input.length / 255) + 16),
-    to: 0,
-    tailAt: -1,
-  };
-  positions.fill(0);
-  let literalsFrom = 0;
-  let at = 0;
-  while (at + 4 <= input.length) {
-    const slot = hash4(input, at);
-    const candidate = positions[slot]! - 1;
-    positions[slot] = at + 1;
-    const length =
-      candidate >= 0 && at - candidate <= farDistance ? matchLength(input, candidate, at) : 0;
-    if (length < 4) {
-      at++;
-      continue;
+  const count = findSequences(input, farDistance);
+  let from = 0;
+  let to = 0;
+  // Where the last match instruction keeps its literal count.
+  let tailAt = -1;
+  for (let index = 0; index < count; index += 3) {
+    const run = sequences[index]!;
+    const distance = sequences[index + 1]!;
+    const length = sequences[index + 2]!;
+    to = putLiterals(from, run, to, tailAt);
+    from += run + length;
+    if (distance <= nearDistance && length <= 8) {
+      tailAt = to;
+      packed[to] = ((length - 1) << 5) | (((distance - 1) & 7) << 2);
+      packed[to + 1] = (distance - 1) >> 3;
+      to += 2;
+    } else {
+      to = putLongMatch(distance, length, to);
+      tailAt = to - 2;
     }
-    putLiterals(packed, input, literalsFrom, at);
-    putMatch(packed, at - candidate, length);
-    at += length;
-    literalsFrom = at;
   }
-  putLiterals(packed, input, literalsFrom, input.length);
-  packed.bytes.set([0x11, 0, 0], packed.to);
-  packed.to += 3;
-  return packed.to < input.length ? packed.bytes.slice(0, packed.to) : undefined;
+  to = putLiterals(from, input.length - from, to, tailAt);
+  packed[to] = 0x11;
+  packed[to + 1] = 0;
+  packed[to + 2] = 0;
+  to += 3;
+  return to < input.length ? packed.slice(0, to) : undefined;
 }
 
-function hash4(input: Uint8Array, at: number): number {
-  const word = input[at]! | (input[at + 1]! << 8) | (input[at + 2]! << 16) | (input[at + 3]! << 24);
-  return Math.imul(word, 0x9e3779b1) >>> (32 - hashBits);
-}
-
-function matchLength(input: Uint8Array, candidate: number, at: number): number {
-  let length = 0;
-  while (at + length < input.length && input[candidate + length] === input[at + length]) length++;
-  return length;
-}
-
-function putLiterals(packed: Packed, input: Uint8Array, from: number, end: number): void {
-  const { bytes } = packed;
-  const length = end - from;
-  if (length === 0) return;
-  if (packed.tailAt < 0 && length <= 238) {
-    bytes[packed.to++] = length + 17;
-  } else if (length <= inlineLiterals) {
-    bytes[packed.tailAt] = bytes[packed.tailAt]! | length;
+/** `tailAt` is negative before the first match. The result, as below, is the place behind. */
+function putLiterals(from: number, length: number, at: number, tailAt: number): number {
+  if (length === 0) return at;
+  let to = at;
+  if (tailAt < 0 && length <= 238) {
+    packed[to++] = length + 17;
+  } else if (tailAt >= 0 && length <= inlineLiterals) {
+    packed[tailAt] = packed[tailAt]! | length;
   } else if (length <= 18) {
-    bytes[packed.to++] = length - 3;
+    packed[to++] = length - 3;
   } else {
-    bytes[packed.to++] = 0;
-    putLongLength(packed, length - 18);
+    packed[to++] = 0;
+    to = putLongLength(length - 18, to);
   }
-  bytes.set(input.subarray(from, end), packed.to);
-  packed.to += length;
+  if (length > longRun) {
+    packed.set(new Uint8Array(page.buffer, from, length), to);
+  } else {
+    for (let done = 0; done < length; done += 4) {
+      packedWords.setInt32(to + done, page.getInt32(from + done, true), true);
+    }
+  }
+  return to + length;
 }
 
-function putMatch(packed: Packed, distance: number, length: number): void {
-  const { bytes } = packed;
-  if (distance <= nearDistance && length <= 8) {
-    packed.tailAt = packed.to;
-    const bits = ((distance - 1) & 7) << 2;
-    bytes[packed.to++] =
-      length <= 4 ? 0x40 | ((length - 3) << 5) | bits : 0x80 | ((length - 5) << 5) | bits;
-    bytes[packed.to++] = (distance - 1) >> 3;
-    return;
-  }
+function putLongMatch(distance: number, length: number, at: number): number {
   const far = distance > middleDistance;
   const offset = far ? distance - middleDistance : distance - 1;
   const code = far ? 0x10 | ((offset >> 14) << 3) : 0x20;
   const limit = far ? 7 : 31;
+  let to = at;
   if (length - 2 <= limit) {
-    bytes[packed.to++] = code | (length - 2);
+    packed[to++] = code | (length - 2);
   } else {
-    bytes[packed.to++] = code;
-    putLongLength(packed, length - 2 - limit);
+    packed[to++] = code;
+    to = putLongLength(length - 2 - limit, to);
   }
-  packed.tailAt = packed.to;
-  bytes[packed.to++] = (offset & 0x3f) << 2;
-  bytes[packed.to++] = (offset >> 6) & 0xff;
+  packed[to] = (offset & 0x3f) << 2;
+  packed[to + 1] = offset >> 6;
+  return to + 2;
 }
 
-function putLongLength(packed: Packed, rest: number): void {
+function putLongLength(rest: number, at: number): number {
+  let to = at;
   let left = rest;
-  for (; left > 255; left -= 255) packed.bytes[packed.to++] = 0;
-  packed.bytes[packed.to++] = left;
+  for (; left > 255; left -= 255) packed[to++] = 0;
+  packed[to++] = left;
+  return to;
 }
