@@ -28,14 +28,28 @@ const sequences = new Int32Array((3 * largestPage) / minMatch);
 const places = new Int32Array(1 << hashBits);
 let firstPlace = 1;
 
-/** What was found last. Take it apart once, into constants of your module. */
+/**
+ * What a page is packed into: LZO's worst case is the largest, two bytes more for 19 literals and
+ * one less for the match behind them. And the words that literals are copied by.
+ */
+const packed = new Uint8Array(largestPage + largestPage / 16 + 72);
+const packedWords = new DataView(packed.buffer);
+/** Longer ones are worth a call. */
+const longRun = 256;
+
+/** The buffers. Take them apart once, into constants of your module. */
 export const found = {
   /**
-   * The page. Behind its end are bytes of no meaning, at least 3, so that it can be read by words.
+   * The page. Behind its end are bytes of no meaning, at least 3, so that it can be read and
+   * written by words.
    */
+  bytes,
   page,
   /** Three numbers each: bytes as they are, then how far back the match is, then its length. */
   sequences,
+  /** Room for the page as it is packed, with copies of its literals by `putBytes`. */
+  packed,
+  packedWords,
 } as const;
 
 /**
@@ -85,4 +99,15 @@ function matchLength(place: number, at: number, size: number): number {
     break;
   }
   return Math.min(length, size - at);
+}
+
+/** From the page to `packed`; up to 3 bytes behind them are written, too. */
+export function putBytes(from: number, length: number, to: number): void {
+  if (length > longRun) {
+    packed.set(new Uint8Array(page.buffer, from, length), to);
+    return;
+  }
+  for (let done = 0; done < length; done += 4) {
+    packedWords.setInt32(to + done, page.getInt32(from + done, true), true);
+  }
 }
