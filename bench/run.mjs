@@ -2,8 +2,9 @@
  * `npm run bench`: wall time and peak memory of first answers, ours and crash's, on the same file
  * in the same run: the default machine, a small dump, and that of a guest of 4 GB with 1,000
  * processes, because an answer should cost what it touches; then what a trial on the emulated
- * machine costs. Times are printed, never a reason to fail; a failed command is, and so is a peer
- * that CI has installed. Where no guest can be made, a large file is written in its place.
+ * machine costs, and how fast pages are packed (`npm run bench -- codecs`: only that). Times are
+ * printed, never a reason to fail; a failed command is, and so is a peer that CI has installed.
+ * Where no guest can be made, a large file is written in its place.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchAnswers, benchList, crashFor } from './answers.mjs';
+import { benchCodecs } from './codecs.mjs';
 import { guestDump, large as largeGuest } from './guest.mjs';
 import { makeLarge } from './large.mjs';
 import { benchTrials } from './trials.mjs';
@@ -39,7 +41,7 @@ function trialsAsked() {
   throw new Error(`--trials ${process.argv[at + 1]}: not a number of trials`);
 }
 
-try {
+async function benchAll() {
   const trials = trialsAsked();
   // An overlay: crash cannot open it.
   await benchAnswers('default machine', machine, [...questions, 'foreach bt'], folder, undefined);
@@ -50,6 +52,17 @@ try {
   await benchAnswers(title, file, [...questions, 'foreach bt'], folder, peer);
   await benchList(title, file, 'sym -l');
   await benchTrials(trials);
+  await benchCodecs(title, file, folder);
+}
+
+async function onlyCodecs() {
+  const { file, title } = await large();
+  await benchCodecs(title, file, folder);
+}
+
+try {
+  if (process.argv[2] === 'codecs') await onlyCodecs();
+  else await benchAll();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

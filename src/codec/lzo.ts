@@ -7,7 +7,8 @@
  */
 
 import { DumpError } from '../bytes/errors.ts';
-import type { Codec } from './types.ts';
+import { findSequences, found, putBytes } from './sequences.ts';
+import { type Codec, largestPage } from './types.ts';
 
 const nearDistance = 2048;
 const middleDistance = 16384;
@@ -15,206 +16,204 @@ const farDistance = 49151;
 /** A match instruction carries the number of literals after it in two bits. */
 const inlineLiterals = 3;
 
-const hashBits = 13;
-/** Position + 1 of the last occurrence of each hash; emptied before every page. */
-const positions = new Int32Array(1 << hashBits);
+const { bytes, page, sequences, packed, packedWords } = found;
 
 export const lzo: Codec = { name: 'lzo', decompress, compress };
 
-/** Where the next byte of the input is. */
-interface Cursor {
-  readonly input: Uint8Array;
-  from: number;
-}
+/** Bytes of the shortest rest of a stream: the instruction that ends it. */
+const endLength = 3;
 
 function decompress(input: Uint8Array, size: number): Uint8Array {
-  const output = new Uint8Array(size);
-  const cursor: Cursor = { input, from: 0 };
+  if (size > largestPage) throw new DumpError('corrupt', `a page of ${size} bytes`);
+  // It is read by words, too.
+  if (input.length > packed.length - 4) {
+    throw new DumpError('corrupt', `LZO data of ${input.length} bytes for a page of ${size}`);
+  }
+  packed.set(input);
+  unpack(input.length, size);
+  return bytes.slice(0, size);
+}
+
+/** From `packed` to `bytes`. */
+function unpack(inputEnd: number, size: number): void {
+  let from = 0;
   let to = 0;
   let literals = 0;
-  if (input.length > 0 && input[0]! > 17) {
-    cursor.from = 1;
-    const length = input[0]! - 17;
-    to = copyLiterals(cursor, output, to, length);
-    literals = Math.min(length, 4);
+  if (inputEnd > 0 && packed[0]! > 17) {
+    literals = packed[0]! - 17;
+    from = 1;
+    to = takeLiterals(from, inputEnd, literals, to, size);
+    from += literals;
+    if (literals > 4) literals = 4;
   }
   for (;;) {
-    const code = nextByte(cursor);
+    if (from + endLength > inputEnd) throw cut();
+    const code = packed[from++]!;
     let length: number;
     let distance: number;
     let tail = code & 3;
-    if (code < 16) {
-      if (literals === 0) {
-        length = code > 0 ? code + 3 : longLength(cursor, 15) + 3;
-        to = copyLiterals(cursor, output, to, length);
-        literals = 4;
-        continue;
+    if (code >= 64) {
+      length = code < 128 ? 3 + ((code >> 5) & 1) : 5 + ((code >> 5) & 3);
+      distance = (packed[from++]! << 3) + ((code >> 2) & 7) + 1;
+    } else if (code >= 16) {
+      const mask = code >= 32 ? 31 : 7;
+      length = code & mask;
+      if (length === 0) {
+        const zeros = zerosFrom(from, inputEnd);
+        length = mask + 255 * zeros + packed[from + zeros]!;
+        from += zeros + 1;
+        if (from + 2 > inputEnd) throw cut();
       }
+      length += 2;
+      const low = packed[from]!;
+      distance = (low >> 2) + (packed[from + 1]! << 6) + 1;
+      from += 2;
+      tail = low & 3;
+      if (code < 32) {
+        distance += middleDistance - 1 + ((code & 8) << 11);
+        if (distance === middleDistance) break;
+      }
+    } else if (literals === 0) {
+      length = code + 3;
+      if (code === 0) {
+        const zeros = zerosFrom(from, inputEnd);
+        length = 18 + 255 * zeros + packed[from + zeros]!;
+        from += zeros + 1;
+      }
+      to = takeLiterals(from, inputEnd, length, to, size);
+      from += length;
+      literals = 4;
+      continue;
+    } else {
       const afterRun = literals === 4;
       length = afterRun ? 3 : 2;
-      distance = (nextByte(cursor) << 2) + (code >> 2) + (afterRun ? nearDistance + 1 : 1);
-    } else if (code < 32) {
-      length = ((code & 7) > 0 ? code & 7 : longLength(cursor, 7)) + 2;
-      const low = nextByte(cursor);
-      distance = middleDistance + ((code & 8) << 11) + (low >> 2) + (nextByte(cursor) << 6);
-      tail = low & 3;
-      if (distance === middleDistance) break;
-    } else if (code < 64) {
-      length = ((code & 31) > 0 ? code & 31 : longLength(cursor, 31)) + 2;
-      const low = nextByte(cursor);
-      distance = (low >> 2) + (nextByte(cursor) << 6) + 1;
-      tail = low & 3;
-    } else {
-      length = code < 128 ? 3 + ((code >> 5) & 1) : 5 + ((code >> 5) & 3);
-      distance = (nextByte(cursor) << 3) + ((code >> 2) & 7) + 1;
+      distance = (packed[from++]! << 2) + (code >> 2) + (afterRun ? nearDistance + 1 : 1);
     }
-    to = copyMatch(output, to, distance, length);
-    to = copyLiterals(cursor, output, to, tail);
+    to = takeMatch(distance, length, to, size);
+    if (tail > 0) {
+      to = takeLiterals(from, inputEnd, tail, to, size);
+      from += tail;
+    }
     literals = tail;
   }
-  if (to !== output.length) {
-    throw new DumpError('corrupt', `LZO data ends after ${to} of ${output.length} bytes`);
-  }
-  if (cursor.from !== input.length) {
-    throw new DumpError('corrupt', `LZO data ends ${input.length - cursor.from} bytes early`);
-  }
-  return output;
-}
-
-function nextByte(cursor: Cursor): number {
-  const byte = cursor.input[cursor.from++];
-  if (byte === undefined) throw new DumpError('corrupt', 'LZO data is cut');
-  return byte;
-}
-
-/** A length that does not fit its bits: `base`, 255 for every zero byte, and a last byte. */
-function longLength(cursor: Cursor, base: number): number {
-  let length = base;
-  for (;;) {
-    const byte = nextByte(cursor);
-    if (byte > 0) return length + byte;
-    length += 255;
+  if (to !== size) throw new DumpError('corrupt', `LZO data ends after ${to} of ${size} bytes`);
+  if (from !== inputEnd) {
+    throw new DumpError('corrupt', `LZO data ends ${inputEnd - from} bytes early`);
   }
 }
 
-function copyLiterals(cursor: Cursor, output: Uint8Array, at: number, length: number): number {
-  const { input, from } = cursor;
-  if (from + length > input.length) throw new DumpError('corrupt', 'LZO data is cut in literals');
-  if (at + length > output.length) throw pastPage(output);
-  for (let index = 0; index < length; index++) output[at + index] = input[from + index]!;
-  cursor.from = from + length;
-  return at + length;
+/** How many zero bytes there are before the next that is none: each says 255 more. */
+function zerosFrom(from: number, end: number): number {
+  let at = from;
+  while (at < end && packed[at] === 0) at++;
+  if (at >= end) throw cut();
+  return at - from;
 }
 
-function copyMatch(output: Uint8Array, at: number, distance: number, length: number): number {
-  if (distance > at) {
-    throw new DumpError('corrupt', `LZO data refers to ${distance - at} bytes before the page`);
+/** The result, as below, is the place behind. */
+function takeLiterals(from: number, end: number, length: number, to: number, size: number): number {
+  if (from + length > end) throw new DumpError('corrupt', 'LZO data is cut in literals');
+  if (to + length > size) throw pastPage(size);
+  for (let done = 0; done < length; done += 4) {
+    page.setInt32(to + done, packedWords.getInt32(from + done, true), true);
   }
-  if (at + length > output.length) throw pastPage(output);
-  // Byte by byte: a match may overlap what it writes.
-  const end = at + length;
-  for (let to = at; to < end; to++) output[to] = output[to - distance]!;
-  return end;
+  return to + length;
 }
 
-function pastPage(output: Uint8Array): DumpError {
-  return new DumpError('corrupt', `LZO data runs past the page of ${output.length} bytes`);
+function takeMatch(distance: number, length: number, to: number, size: number): number {
+  if (distance > to) {
+    throw new DumpError('corrupt', `LZO data refers to ${distance - to} bytes before the page`);
+  }
+  if (to + length > size) throw pastPage(size);
+  const from = to - distance;
+  if (distance >= 4) {
+    for (let done = 0; done < length; done += 4) {
+      page.setInt32(to + done, page.getInt32(from + done, true), true);
+    }
+  } else {
+    // A match may overlap what it writes.
+    for (let done = 0; done < length; done++) bytes[to + done] = bytes[from + done]!;
+  }
+  return to + length;
 }
 
-/** Bytes written so far, and where the last match instruction keeps its literal count. */
-interface Packed {
-  readonly bytes: Uint8Array;
-  to: number;
-  tailAt: number;
+function cut(): DumpError {
+  return new DumpError('corrupt', 'LZO data is cut');
+}
+
+function pastPage(size: number): DumpError {
+  return new DumpError('corrupt', `LZO data runs past the page of ${size} bytes`);
 }
 
 function compress(input: Uint8Array): Uint8Array | undefined {
-  // The worst case is one long literal run: its length takes a byte for every 255.
-  const packed: Packed = {
-    bytes: new Uint8Array(input.length + Math.ceil(input.length / 255) + 16),
-    to: 0,
-    tailAt: -1,
-  };
-  positions.fill(0);
-  let literalsFrom = 0;
-  let at = 0;
-  while (at + 4 <= input.length) {
-    const slot = hash4(input, at);
-    const candidate = positions[slot]! - 1;
-    positions[slot] = at + 1;
-    const length =
-      candidate >= 0 && at - candidate <= farDistance ? matchLength(input, candidate, at) : 0;
-    if (length < 4) {
-      at++;
-      continue;
+  const count = findSequences(input, farDistance);
+  let from = 0;
+  let to = 0;
+  // Where the last match instruction keeps its literal count.
+  let tailAt = -1;
+  for (let index = 0; index < count; index += 3) {
+    const run = sequences[index]!;
+    const distance = sequences[index + 1]!;
+    const length = sequences[index + 2]!;
+    to = putLiterals(from, run, to, tailAt);
+    from += run + length;
+    if (distance <= nearDistance && length <= 8) {
+      tailAt = to;
+      packed[to] = ((length - 1) << 5) | (((distance - 1) & 7) << 2);
+      packed[to + 1] = (distance - 1) >> 3;
+      to += 2;
+    } else {
+      to = putLongMatch(distance, length, to);
+      tailAt = to - 2;
     }
-    putLiterals(packed, input, literalsFrom, at);
-    putMatch(packed, at - candidate, length);
-    at += length;
-    literalsFrom = at;
   }
-  putLiterals(packed, input, literalsFrom, input.length);
-  packed.bytes.set([0x11, 0, 0], packed.to);
-  packed.to += 3;
-  return packed.to < input.length ? packed.bytes.slice(0, packed.to) : undefined;
+  to = putLiterals(from, input.length - from, to, tailAt);
+  packed[to] = 0x11;
+  packed[to + 1] = 0;
+  packed[to + 2] = 0;
+  to += 3;
+  return to < input.length ? packed.slice(0, to) : undefined;
 }
 
-function hash4(input: Uint8Array, at: number): number {
-  const word = input[at]! | (input[at + 1]! << 8) | (input[at + 2]! << 16) | (input[at + 3]! << 24);
-  return Math.imul(word, 0x9e3779b1) >>> (32 - hashBits);
-}
-
-function matchLength(input: Uint8Array, candidate: number, at: number): number {
-  let length = 0;
-  while (at + length < input.length && input[candidate + length] === input[at + length]) length++;
-  return length;
-}
-
-function putLiterals(packed: Packed, input: Uint8Array, from: number, end: number): void {
-  const { bytes } = packed;
-  const length = end - from;
-  if (length === 0) return;
-  if (packed.tailAt < 0 && length <= 238) {
-    bytes[packed.to++] = length + 17;
-  } else if (length <= inlineLiterals) {
-    bytes[packed.tailAt] = bytes[packed.tailAt]! | length;
+/** `tailAt` is negative before the first match. The result, as below, is the place behind. */
+function putLiterals(from: number, length: number, at: number, tailAt: number): number {
+  if (length === 0) return at;
+  let to = at;
+  if (tailAt < 0 && length <= 238) {
+    packed[to++] = length + 17;
+  } else if (tailAt >= 0 && length <= inlineLiterals) {
+    packed[tailAt] = packed[tailAt]! | length;
   } else if (length <= 18) {
-    bytes[packed.to++] = length - 3;
+    packed[to++] = length - 3;
   } else {
-    bytes[packed.to++] = 0;
-    putLongLength(packed, length - 18);
+    packed[to++] = 0;
+    to = putLongLength(length - 18, to);
   }
-  bytes.set(input.subarray(from, end), packed.to);
-  packed.to += length;
+  putBytes(from, length, to);
+  return to + length;
 }
 
-function putMatch(packed: Packed, distance: number, length: number): void {
-  const { bytes } = packed;
-  if (distance <= nearDistance && length <= 8) {
-    packed.tailAt = packed.to;
-    const bits = ((distance - 1) & 7) << 2;
-    bytes[packed.to++] =
-      length <= 4 ? 0x40 | ((length - 3) << 5) | bits : 0x80 | ((length - 5) << 5) | bits;
-    bytes[packed.to++] = (distance - 1) >> 3;
-    return;
-  }
+function putLongMatch(distance: number, length: number, at: number): number {
   const far = distance > middleDistance;
   const offset = far ? distance - middleDistance : distance - 1;
   const code = far ? 0x10 | ((offset >> 14) << 3) : 0x20;
   const limit = far ? 7 : 31;
+  let to = at;
   if (length - 2 <= limit) {
-    bytes[packed.to++] = code | (length - 2);
+    packed[to++] = code | (length - 2);
   } else {
-    bytes[packed.to++] = code;
-    putLongLength(packed, length - 2 - limit);
+    packed[to++] = code;
+    to = putLongLength(length - 2 - limit, to);
   }
-  packed.tailAt = packed.to;
-  bytes[packed.to++] = (offset & 0x3f) << 2;
-  bytes[packed.to++] = (offset >> 6) & 0xff;
+  packed[to] = (offset & 0x3f) << 2;
+  packed[to + 1] = offset >> 6;
+  return to + 2;
 }
 
-function putLongLength(packed: Packed, rest: number): void {
+function putLongLength(rest: number, at: number): number {
+  let to = at;
   let left = rest;
-  for (; left > 255; left -= 255) packed.bytes[packed.to++] = 0;
-  packed.bytes[packed.to++] = left;
+  for (; left > 255; left -= 255) packed[to++] = 0;
+  packed[to++] = left;
+  return to;
 }

@@ -3,6 +3,9 @@
 export const compressionNames = ['none', 'rle', 'zlib', 'lzo', 'snappy', 'zstd'] as const;
 export type CompressionName = (typeof compressionNames)[number];
 
+/** The largest page of any dump format; codecs have buffers of this size. */
+export const largestPage = 0x1_0000;
+
 export interface Codec {
   readonly name: CompressionName;
   /**

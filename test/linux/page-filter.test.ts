@@ -11,10 +11,12 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { findProgram } from '../../bench/peers.mjs';
 import { pageStatistics } from '../../fixtures/build/vm-statistics.ts';
 import { Bitmap } from '../../src/bytes/bitmap.ts';
+import { createCodecs } from '../../src/codec/codecs.ts';
 import { writeElf } from '../../src/dump/elf/write.ts';
 import { pagesThere } from '../../src/dump/filtered.ts';
 import { overlaid } from '../../src/dump/overlay.ts';
 import type { Dump, MemoryImage } from '../../src/dump/types.ts';
+import { nodeZlib } from '../../src/host/zlib.ts';
 import { type Kernel, openKernel } from '../../src/linux/kernel.ts';
 import { countByClass, filtered, keptPages } from '../../src/linux/page-filter.ts';
 import { pageLayout } from '../../src/linux/page-layout.ts';
@@ -52,7 +54,7 @@ describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
       const { uts, notes, vmcoreinfo } = dump;
       const physBase = openKernel(dump).vmcoreinfo.physBase!;
       const content = { image: dump, uts: uts!, time: 0, notes, vmcoreinfo, physBase, cpus: [] };
-      writeElf(sink, content, { style: 'kdump' });
+      writeElf(sink, content, { style: 'kdump', codecs: createCodecs(nodeZlib) });
     });
 
   const base = '../../fixtures/machine/base.kdump';

@@ -6,6 +6,7 @@ import { DumpError } from '../../src/bytes/errors.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import { lzo } from '../../src/codec/lzo.ts';
 import { rle } from '../../src/codec/rle.ts';
+import { findSequences } from '../../src/codec/sequences.ts';
 import { type CompressionName, compressionNames } from '../../src/codec/types.ts';
 import { loadZstdWitness } from '../../src/codec/zstd.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
@@ -157,6 +158,30 @@ describe('lzo', () => {
 
   test('bytes after the end are corrupt', () => {
     expect(() => read('01 61626364 110000 00', 4)).toThrow('early');
+  });
+});
+
+describe('the search for matches', () => {
+  test('after 2 GiB, when places are counted anew, a page becomes what it was', () => {
+    const [page] = fc.sample(pageArbitrary(4096), { numRuns: 1, seed: 3 });
+    const before = lzo.compress(page!);
+    expect(before).toBeDefined();
+    const zeros = new Uint8Array(65536);
+    for (let done = 0; done <= 2 ** 31; done += zeros.length) lzo.compress(zeros);
+    expectEqual(lzo.compress(page!)!, before!);
+  });
+
+  test('a page that LZO makes larger is refused', () => {
+    const random = new Random(8);
+    const page = Uint8Array.from({ length: 65536 }, () => random.below(256));
+    // 19 literals take two bytes more; a match of four from 2300 before makes up for one of them.
+    // At first, each word comes twice: without matches, most places would not be looked at.
+    for (let at = 0; at + 23 <= page.length; at += 23) {
+      const from = at < 2300 ? at + 15 : at - 2300 + 19;
+      page.copyWithin(at + 19, from, from + 4);
+    }
+    expect(findSequences(page, 49151)).toBeGreaterThan(6000);
+    expect(lzo.compress(page)).toBeUndefined();
   });
 });
 
