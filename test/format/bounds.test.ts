@@ -25,6 +25,7 @@ import {
 } from '../../src/dump/lkcd/layout.ts';
 import { maxNotesSize } from '../../src/dump/notes.ts';
 import { openDump } from '../../src/dump/open.ts';
+import { parseIomem } from '../../src/dump/raw/layout.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { NewUtsname } from '../../src/dump/utsname.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
@@ -71,6 +72,14 @@ describe('elf', () => {
     const dump = await open(make(20, size));
     expect(dump.notes).toHaveLength(maxNotesSize / size);
     expect(dump.incomplete).toContain('cannot be read');
+  });
+});
+
+describe('raw', () => {
+  test('a list of ranges whose line ends in a million blanks is no trap', () => {
+    const blanks = ' '.repeat(1_000_000);
+    const text = `0-fff : ${blanks}x\n1000-1fff : System RAM${blanks}\r\n`;
+    expect(parseIomem(text, 'made')).toEqual([{ start: 0x1000n, end: 0x2000n }]);
   });
 });
 
