@@ -62,7 +62,8 @@ const longFunctions: Readonly<Record<string, string>> = {};
 
 function project(): Files {
   const files = new Map<string, string>();
-  const skipped = new Set(['node_modules', 'dist', 'dist-fixtures', 'coverage', '.git', 'answers']);
+  const built = ['dist', 'dist-fixtures', 'dist-fuzz', 'coverage'];
+  const skipped = new Set(['node_modules', ...built, '.git', 'answers']);
   const walk = (directory: string): void => {
     for (const name of readdirSync(directory)) {
       const path = join(directory, name);

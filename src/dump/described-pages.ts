@@ -16,7 +16,6 @@ import type { Codecs } from '../codec/types.ts';
 import { isZeroPage, zeroPageOf } from './content.ts';
 import { compressionBits, compressionFlags, type Geometry, PageDescriptor } from './disk-dump.ts';
 import type { PageReader, Part } from './format.ts';
-import { joinRuns } from './runs.ts';
 import type { Page, PageRun, PageState } from './types.ts';
 
 /** So many descriptors from the end tell whether the file was cut; zero pages say nothing. */
@@ -47,6 +46,8 @@ export class DescribedPages implements PageReader, Part {
   /** Stored pages before those that are here, and here. */
   readonly #before: number;
   readonly #count: number;
+  /** So many descriptors end before the file does. */
+  readonly #wholeDescriptors: number;
   #cut = false;
   #lost = false;
 
@@ -71,6 +72,8 @@ export class DescribedPages implements PageReader, Part {
     this.end = end;
     this.#before = geometry.stored.rank(first);
     this.#count = this.promised(first, end);
+    const room = source.size - geometry.descriptorsAt;
+    this.#wholeDescriptors = Math.floor(room / PageDescriptor.size);
     this.#probeEnd();
   }
 
@@ -102,28 +105,32 @@ export class DescribedPages implements PageReader, Part {
   }
 
   runs(): Iterable<PageRun> {
-    return joinRuns(this.runsIn(0, this.endPfn));
+    return this.runsIn(0, this.endPfn);
   }
 
   *runsIn(first: number, end: number): Generator<PageRun> {
     const { ram, stored } = this.#geometry;
     let index = stored.rank(Math.max(first, this.first)) - this.#before;
     const nextAfter = nextInAny([ram, stored], end);
-    for (let pfn = first; pfn < end; pfn++) {
-      let state: PageState;
+    let start = first;
+    let state: PageState = 'missing';
+    for (let pfn = first, next = first; pfn < end; pfn = next) {
+      next = pfn + 1;
+      let now: PageState = 'missing';
       if (stored.has(pfn)) {
-        state = this.#isHere(pfn) ? this.#storedState(index++) : 'missing';
+        if (this.#isHere(pfn)) now = this.#storedState(index++);
       } else if (ram.has(pfn)) {
-        state = 'excluded';
+        now = 'excluded';
       } else {
         // Machines have holes of gigabytes.
-        const next = nextAfter(pfn);
-        yield { first: pfn, end: next, state: 'missing' };
-        pfn = next - 1;
-        continue;
+        next = nextAfter(pfn);
       }
-      yield { first: pfn, end: pfn + 1, state };
+      if (now === state) continue;
+      if (pfn > start) yield { first: start, end: pfn, state };
+      start = pfn;
+      state = now;
     }
+    if (end > start) yield { first: start, end, state };
   }
 
   load(pfn: number): Page {
@@ -194,6 +201,11 @@ export class DescribedPages implements PageReader, Part {
   }
 
   #storedState(index: number): PageState {
+    // A bitmap of a few megabytes promises tens of millions of pages, in a cut file, too.
+    if (index >= this.#wholeDescriptors) {
+      this.#cut = true;
+      return 'missing';
+    }
     const descriptor = this.#descriptor(index);
     if (descriptor === undefined) return 'missing';
     const { offset, size } = descriptor;

@@ -1,8 +1,10 @@
 /** What a reader must not believe: sizes and counts that only a damaged or hostile file has. */
 
 import { describe, expect, test } from 'vitest';
+import { Bitmap } from '../../src/bytes/bitmap.ts';
 import { memorySource } from '../../src/bytes/source.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
+import { DescribedPages } from '../../src/dump/described-pages.ts';
 import {
   Elf64Header,
   Elf64Phdr,
@@ -23,8 +25,8 @@ import {
   PageFlags,
   PageRecord,
 } from '../../src/dump/lkcd/layout.ts';
-import { maxNotesSize } from '../../src/dump/notes.ts';
 import { openDump } from '../../src/dump/open.ts';
+import { parseIomem } from '../../src/dump/raw/layout.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { NewUtsname } from '../../src/dump/utsname.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
@@ -69,8 +71,30 @@ describe('elf', () => {
   test('many segments over the same notes do not multiply them without end', async () => {
     const size = 8 * 1024 * 1024;
     const dump = await open(make(20, size));
-    expect(dump.notes).toHaveLength(maxNotesSize / size);
-    expect(dump.incomplete).toContain('cannot be read');
+    expect(dump.notes).toHaveLength(1);
+    expect(dump.incomplete).toContain('runs past');
+  });
+});
+
+describe('described pages', () => {
+  test('many pages in one state are passed over at once, not one by one', () => {
+    const map = new Bitmap(new Uint8Array(8192).fill(0xff));
+    const endPfn = map.length;
+    const descriptorsAt = 4096;
+    const geometry = { pageSize: 4096, endPfn, ram: map, stored: map, descriptorsAt };
+    const source = memorySource('cut', new Uint8Array(descriptorsAt));
+    const codecs = createCodecs(nodeZlib);
+    const pages = new DescribedPages(source, { ...geometry, packingFlags: 1 }, codecs, []);
+    expect([...pages.runsIn(0, endPfn)]).toEqual([{ first: 0, end: endPfn, state: 'missing' }]);
+    expect(pages.incomplete).toContain('cut');
+  });
+});
+
+describe('raw', () => {
+  test('a list of ranges whose line ends in a million blanks is no trap', () => {
+    const blanks = ' '.repeat(1_000_000);
+    const text = `0-fff : ${blanks}x\n1000-1fff : System RAM${blanks}\r\n`;
+    expect(parseIomem(text, 'made')).toEqual([{ start: 0x1000n, end: 0x2000n }]);
   });
 });
 

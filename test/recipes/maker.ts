@@ -8,9 +8,11 @@
  *   lkcd version=8 compress=rle       starts a file: lkcd, kdump, elf or bytes
  *   page 0x1 fill=0x41                content of PFN 1; fill=N, zero, random=SEED, text=T
  *   note prstatus rip=0x10            (kdump, elf) a note
- *   poke 0x30 u32 7                   writes over what stands at an offset of the finished file
  *   flatten chunk=512 order=reversed  wraps the file
+ *   poke 0x30 u32 7                   writes over what stands at an offset of the finished file
  *   cut -100                          ends the file at an offset, from the end if negative
+ *
+ * More changes to the finished file are in edits.ts.
  */
 
 import {
@@ -26,6 +28,7 @@ import {
   pfnsOf,
   writeUtsname,
 } from './directives.ts';
+import { applyEdit, editOf, editWords } from './edits.ts';
 import { makeDiskdump } from './maker-diskdump.ts';
 import { makeLkcd } from './maker-lkcd.ts';
 import { makeElf32, makeLime, makeMkdump, note32 } from './maker-plain.ts';
@@ -38,8 +41,10 @@ export function makeDump(recipe: string, pack: Pack): Uint8Array {
     .map(parseDirective);
   const [start, ...rest] = directives;
   if (start === undefined) throw new Error('an empty recipe');
-  const wraps = new Set(['poke', 'cut', 'pad', 'flatten', 'record']);
-  const body = rest.filter(({ word }) => !wraps.has(word));
+  const isWrap = ({ word }: Directive): boolean => {
+    return editWords.has(word) || word === 'flatten' || word === 'record';
+  };
+  const body = rest.filter((directive) => !isWrap(directive));
   const makers = {
     diskdump: makeDiskdump,
     lkcd: makeLkcd,
@@ -53,7 +58,7 @@ export function makeDump(recipe: string, pack: Pack): Uint8Array {
   const make = makers[start.word as keyof typeof makers];
   if (make === undefined) throw new Error(`no file is called ${start.word}`);
   let file = make(start, body, pack);
-  for (const directive of rest.filter(({ word }) => wraps.has(word))) file = wrap(file, directive);
+  for (const directive of rest.filter(isWrap)) file = wrap(file, directive);
   return new Uint8Array(file);
 }
 
@@ -297,30 +302,10 @@ function makeBytes({ options, position }: Directive): Buffer {
 // --- around the file -----------------------------------------------------------------------------
 
 function wrap(file: Buffer, directive: Directive): Buffer {
-  const { word, position } = directive;
-  const at = Number(position[0]);
-  switch (word) {
-    case 'cut':
-      return file.subarray(0, at < 0 ? file.length + at : at);
-    case 'pad':
-      return Buffer.concat([file, Buffer.alloc(at, Number(position[1] ?? 0))]);
-    case 'poke':
-      return poke(file, at < 0 ? file.length + at : at, position[1]!, position[2]!);
-    case 'flatten':
-      return flatten(file, directive);
-    default:
-      return flatRecord(file, at, directive);
-  }
-}
-
-function poke(file: Buffer, at: number, type: string, value: string): Buffer {
-  if (type === 'u8') file.writeUInt8(Number(value), at);
-  else if (type === 'u16') file.writeUInt16LE(Number(value), at);
-  else if (type === 'u32') file.writeUInt32LE(Number(value), at);
-  else if (type === 'u64') file.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), at);
-  else if (type === 'be64') file.writeBigUInt64BE(BigInt.asUintN(64, BigInt(value)), at);
-  else throw new Error(`poke knows no ${type}`);
-  return file;
+  const edit = editOf(directive, file.length);
+  if (edit !== undefined) return Buffer.from(applyEdit(file, edit));
+  if (directive.word === 'flatten') return flatten(file, directive);
+  return flatRecord(file, Number(directive.position[0]), directive);
 }
 
 function flatHeader(offset: bigint, size: bigint): Buffer {

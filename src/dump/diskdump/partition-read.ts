@@ -167,40 +167,52 @@ export class PartitionPages implements PageReader {
   state(pfn: number): PageState {
     const { ram } = this.#layout;
     if (pfn < 0 || pfn >= this.endPfn || !ram.has(pfn)) return 'missing';
-    return this.#stateAt(ram.rank(pfn));
+    const place = ram.rank(pfn);
+    return this.#stateOf(place, this.#indexOf(place));
   }
 
   runs(): Iterable<PageRun> {
     return joinRuns(this.#pages());
   }
 
+  /** Not a run a page: a bitmap of a few megabytes has tens of millions of pages. */
   *#pages(): Generator<PageRun> {
-    const { ram } = this.#layout;
+    const { ram, dumped } = this.#layout;
     let place = 0;
-    let end = 0;
-    for (let pfn = ram.next(0); pfn >= 0; pfn = ram.next(end), place++) {
-      yield { first: end, end: pfn, state: 'missing' };
-      end = pfn + 1;
-      yield { first: pfn, end, state: this.#stateAt(place) };
+    let index = 0;
+    let run = { first: 0, end: 0, state: 'missing' as PageState };
+    for (let pfn = ram.next(0); pfn >= 0; pfn = ram.next(pfn + 1), place++) {
+      const state = this.#stateOf(place, index);
+      if (dumped === undefined || dumped.has(place)) index++;
+      if (run.end === pfn && run.state === state) {
+        run.end++;
+        continue;
+      }
+      yield run;
+      yield { first: run.end, end: pfn, state: 'missing' };
+      run = { first: pfn, end: pfn + 1, state };
     }
-    yield { first: end, end: this.endPfn, state: 'missing' };
+    yield run;
+    yield { first: run.end, end: this.endPfn, state: 'missing' };
   }
 
-  /** `place`: among the pages of RAM. */
-  #stateAt(place: number): PageState {
+  /** `place`: among the pages of RAM; `index`: among those that were dumped. */
+  #stateOf(place: number, index: number): PageState {
     const { dumped } = this.#layout;
     if (dumped !== undefined && !dumped.has(place)) {
       return place < this.#knownPlaces ? 'excluded' : 'missing';
     }
-    return this.#offsetOf(place) === undefined ? 'missing' : 'stored';
+    return this.#offsetOf(index) === undefined ? 'missing' : 'stored';
+  }
+
+  #indexOf(place: number): number {
+    return this.#layout.dumped?.rank(place) ?? place;
   }
 
   /** Where a dumped page or its stream header is; undefined where it was not written. */
-  #offsetOf(place: number): number | undefined {
-    const { dumped, dataAt } = this.#layout;
-    const index = dumped === undefined ? place : dumped.rank(place);
+  #offsetOf(index: number): number | undefined {
     if (this.#stream !== undefined) return this.#stream.offsetOf(index);
-    const offset = dataAt + index * this.pageSize;
+    const offset = this.#layout.dataAt + index * this.pageSize;
     const end = Math.min(this.#written, this.#source.size);
     return offset + this.pageSize <= end ? offset : undefined;
   }
@@ -208,7 +220,7 @@ export class PartitionPages implements PageReader {
   load(pfn: number): Page {
     const state = this.state(pfn);
     if (state !== 'stored') return { state, bytes: undefined };
-    const offset = this.#offsetOf(this.#layout.ram.rank(pfn))!;
+    const offset = this.#offsetOf(this.#indexOf(this.#layout.ram.rank(pfn)))!;
     try {
       const bytes = within('page', { file: this.#source.name, offset, pfn }, () =>
         this.#stream === undefined

@@ -197,7 +197,8 @@ function readNotes(
   problems: string[],
 ): readonly ElfNote[] {
   const all: ElfNote[] = [];
-  let left = maxNotesSize;
+  // Headers that name the same notes again and again make no more of them than the file has.
+  let left = Math.min(maxNotesSize, source.size);
   for (const { type, offset, fileSize } of phdrs) {
     if (type !== PT_NOTE) continue;
     const there = Math.max(0, Math.min(fileSize, left, source.size - offset));

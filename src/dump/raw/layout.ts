@@ -27,8 +27,9 @@ export function iomemText(ranges: readonly MemoryRange[]): string {
 export function parseIomem(text: string, name: string): MemoryRange[] {
   const ranges: MemoryRange[] = [];
   for (const [index, line] of text.split('\n').entries()) {
-    const match = /^([0-9a-f]{1,16})-([0-9a-f]{1,16}) : (.*?)\s*$/.exec(line);
-    if (match?.[3] !== ramName) continue;
+    // The end is not for the pattern: one that skips blanks takes for ever where they go on and on.
+    const match = /^([0-9a-f]{1,16})-([0-9a-f]{1,16}) : /.exec(line);
+    if (match === null || line.slice(match[0].length).trimEnd() !== ramName) continue;
     const start = BigInt(`0x${match[1]}`);
     const end = BigInt(`0x${match[2]}`) + 1n;
     const refuse = (why: string, hint?: string): DumpError =>
