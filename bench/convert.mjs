@@ -135,8 +135,8 @@ async function benchCold(title, input, output) {
   const cold = await ours(input, output, { ...options, jobs: 2 });
   const times = coldPeer && coldPeer.seconds / cold.seconds;
   console.log(
-    `${title}, level 31, zlib, read from the disk: makedumpfile ${number(coldPeer?.seconds, 2)} s,` +
-      ` tsdump with two jobs ${number(cold.seconds, 2)} s (${number(times, 2)} times)`,
+    `${title}, level 31, zlib, read from the disk:` +
+      ` makedumpfile ${number(coldPeer?.seconds, 2)} s, tsdump with two jobs ${number(cold.seconds, 2)} s (${number(times, 2)} times)`,
   );
 }
 

@@ -38,7 +38,7 @@ function beyond(left: Bitmap, right: Bitmap): { first: number; end: number }[] {
   return [...only.runs(0, only.length)];
 }
 
-/** Below 4 GB lies the firmware: QEMU dumps it, and no section of memory has struct pages for it. */
+/** The firmware below 4 GB: QEMU dumps it, and no section of memory has struct pages for it. */
 const firmware = { first: 0xfffc0, end: 0x100000 };
 
 describe.skipIf(makedumpfile === undefined)('makedumpfile', () => {
