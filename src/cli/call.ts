@@ -47,6 +47,7 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
       parsed = { call, settings };
     },
     capture: refuse,
+    convert: refuse,
     scenario: refuse,
     completion: refuse,
   });

@@ -19,6 +19,7 @@ import { foreignImage, type Image, openImage } from './images.ts';
 import { openInput } from './input.ts';
 import type { InputFlags } from './input-options.ts';
 import type { Io } from './io.ts';
+import { progressLine } from './progress.ts';
 import { type TextOutput, textOutput } from './text-output.ts';
 import { packageVersion } from './version.ts';
 import { world } from './world.ts';
@@ -79,7 +80,7 @@ async function run(
   const { codecs, sha256 } = world;
   const { choice, trigger, faults, seed, hardware, output, overwrite } = plan;
   const sink = fileSink(output, { overwrite });
-  const progress = io.progress ? progressLine(io) : undefined;
+  const progress = io.progress ? progressLine(io, dump.pageSize) : undefined;
   try {
     return await runCapture({
       ...choice,
@@ -103,22 +104,6 @@ async function run(
     // Nothing, where the sink was finished.
     sink.abort();
   }
-}
-
-/** One line of progress in place, drawn when its percentage changes. */
-function progressLine(io: Io): { update(done: number, total: number): void; clear(): void } {
-  let shown = -1;
-  return {
-    update(done, total) {
-      const percent = Math.floor((done * 100) / Math.max(1, total));
-      if (percent === shown) return;
-      shown = percent;
-      io.err(`\r${String(percent).padStart(3)} % of ${total} pages`);
-    },
-    clear() {
-      if (shown >= 0) io.err('\r\u001b[K');
-    },
-  };
 }
 
 function print(report: CaptureReport, plan: CapturePlan, settings: Settings, io: Io): void {

@@ -40,6 +40,19 @@ export interface CaptureFlags extends InputFlags {
   readonly list?: boolean;
 }
 
+/** The options of `convert` as they were given. */
+export interface ConvertFlags extends InputFlags {
+  readonly to?: string;
+  readonly level?: string;
+  readonly compress?: string;
+  readonly jobs?: string;
+  readonly split?: string;
+  readonly sidecar?: boolean;
+  readonly lossless?: boolean;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+}
+
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
@@ -54,6 +67,8 @@ export interface Handlers {
   analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
+  /** The last of the files is the one to write. */
+  convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
   completion(shell: string): void | Promise<void>;
 }

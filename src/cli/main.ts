@@ -7,7 +7,13 @@ import { CommanderError } from 'commander';
 import { DumpError } from '../bytes/errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { sayError, sayFailure } from './failure.ts';
-import type { AnalyzeRequest, CaptureFlags, ScenarioRequest, Settings } from './handlers.ts';
+import type {
+  AnalyzeRequest,
+  CaptureFlags,
+  ConvertFlags,
+  ScenarioRequest,
+  Settings,
+} from './handlers.ts';
 import { endOnFailingOutput, type Io, processIo } from './io.ts';
 import { commandTree, createProgram, type TakenLine, takeFile } from './program.ts';
 import { packageVersion } from './version.ts';
@@ -16,6 +22,7 @@ const welcome = `tsdump captures and analyses Linux kernel crash dumps.
 
   tsdump analyze vmcore            what crashed, and where: the panic and its backtrace
   tsdump analyze vmcore ps -u      user tasks; also log, bt, mod, sym, sys; --json for programs
+  tsdump convert vmcore out.elf    any dump in another format; --level 31 to shrink it
   tsdump capture                   crash a real machine's memory again and capture it
 
 tsdump --help lists everything.
@@ -45,6 +52,9 @@ async function run(argv: readonly string[]): Promise<number> {
     },
     capture: async (flags, command, settings) => {
       status = await capture(flags, command, settings, processIo(settings));
+    },
+    convert: async (files, flags, settings) => {
+      status = await convert(files, flags, settings, processIo(settings));
     },
     scenario: async (request, settings) => {
       status = await scenario(request, settings, processIo(settings));
@@ -122,6 +132,20 @@ async function capture(
     return await captureDump(flags, command, settings, io);
   } catch (error) {
     return sayFailure(error, { file: flags.machine ?? null, schema: 'capture/1', settings, io });
+  }
+}
+
+async function convert(
+  files: readonly string[],
+  flags: ConvertFlags,
+  settings: Settings,
+  io: Io,
+): Promise<number> {
+  const { convertFiles } = await import('./convert.ts');
+  try {
+    return await convertFiles(files, flags, settings, io);
+  } catch (error) {
+    return sayFailure(error, { file: files[0] ?? null, schema: 'convert/1', settings, io });
   }
 }
 

@@ -43,13 +43,13 @@ export function scenarioFile(name: string): string {
 const maxText = 16 * 1024 * 1024;
 
 /** A text file. Throws `io`, and `unsupported` for what cannot be one: a device, a huge file. */
-export function readText(file: string): string {
+export function readText(file: string, limit = maxText): string {
   try {
     const stat = statSync(file);
     if (!stat.isFile() && !stat.isDirectory()) {
       throw new DumpError('unsupported', 'is not a regular file', { where: { file } });
     }
-    if (stat.size > maxText) {
+    if (stat.size > limit) {
       throw new DumpError('unsupported', 'too long for a text file', { where: { file } });
     }
     return readFileSync(file, 'utf8');
