@@ -48,6 +48,7 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
     },
     capture: refuse,
     convert: refuse,
+    repair: refuse,
     scenario: refuse,
     completion: refuse,
   });

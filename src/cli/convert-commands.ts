@@ -1,8 +1,8 @@
-/** The part of the command line that makes dumps of dumps: `convert`. */
+/** The part of the command line that makes dumps of dumps: `convert` and `repair`. */
 
 import type { Command } from 'commander';
 import { addExamples } from './examples.ts';
-import type { ConvertFlags, Handlers, Settings } from './handlers.ts';
+import type { ConvertFlags, Handlers, RepairFlags, Settings } from './handlers.ts';
 import { addInputOptions } from './input-options.ts';
 
 export function addConvert(program: Command, handlers: Handlers, settings: () => Settings): void {
@@ -53,5 +53,35 @@ export function addConvert(program: Command, handlers: Handlers, settings: () =>
     ['tsdump convert part.0 part.1 part.2 vmcore', 'a split dump into one'],
     ['tsdump convert vmcore - | ssh host "makedumpfile -R vmcore"', 'through a pipe'],
     ['tsdump convert vmcore --to lkcd --dry-run', 'what would be lost'],
+  ]);
+}
+
+export function addRepair(program: Command, handlers: Handlers, settings: () => Settings): void {
+  const node = addInputOptions(
+    program
+      .command('repair')
+      .summary('find what keeps others from opening a dump, and mend it')
+      .description(
+        'Looks for what a hypervisor left out or got wrong: no VMCOREINFO or a false one, a ' +
+          'wrong phys_base or KERNELOFFSET, program headers where makedumpfile does not find ' +
+          'them, a dump in parts or in regions of memory, a file that was cut. With -o a ' +
+          "sound dump is written: with the kernel's own VMCOREINFO out of its memory, and " +
+          'flagged incomplete where it is. Without -o nothing is written, and the exit status ' +
+          'is 1 where something is wrong.',
+      )
+      .argument('<in...>', 'a dump; the parts of one; or FILE@0xADDRESS for raw regions of memory'),
+  )
+    .option('-o, --output <file>', 'where the mended dump goes')
+    .option('--to <format>', 'its format (default: as it was; KDUMP for plain memory)')
+    .option('--compress <name>', 'none, rle, zlib, lzo, snappy, zstd, as the format has it')
+    .option('--force', 'overwrite the output file')
+    .action(async (files: string[]) => {
+      await handlers.repair(files, node.opts<RepairFlags>(), settings());
+    });
+  addExamples(node, [
+    ['tsdump repair vmcore', 'what is wrong with it'],
+    ['tsdump repair vmcore -o mended', 'and without that'],
+    ['tsdump repair low.bin@0x0 high.bin@0x100000000 -o vmcore', 'regions of memory into one dump'],
+    ['tsdump repair cut.flat -o rest', 'what is left of a cut dump'],
   ]);
 }

@@ -53,6 +53,14 @@ export interface ConvertFlags extends InputFlags {
   readonly force?: boolean;
 }
 
+/** The options of `repair` as they were given. */
+export interface RepairFlags extends InputFlags {
+  readonly output?: string;
+  readonly to?: string;
+  readonly compress?: string;
+  readonly force?: boolean;
+}
+
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
@@ -69,6 +77,7 @@ export interface Handlers {
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
   /** The last of the files is the one to write. */
   convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;
+  repair(files: readonly string[], flags: RepairFlags, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
   completion(shell: string): void | Promise<void>;
 }

@@ -11,6 +11,7 @@ import type {
   AnalyzeRequest,
   CaptureFlags,
   ConvertFlags,
+  RepairFlags,
   ScenarioRequest,
   Settings,
 } from './handlers.ts';
@@ -55,6 +56,9 @@ async function run(argv: readonly string[]): Promise<number> {
     },
     convert: async (files, flags, settings) => {
       status = await convert(files, flags, settings, processIo(settings));
+    },
+    repair: async (files, flags, settings) => {
+      status = await repair(files, flags, settings, processIo(settings));
     },
     scenario: async (request, settings) => {
       status = await scenario(request, settings, processIo(settings));
@@ -146,6 +150,20 @@ async function convert(
     return await convertFiles(files, flags, settings, io);
   } catch (error) {
     return sayFailure(error, { file: files[0] ?? null, schema: 'convert/1', settings, io });
+  }
+}
+
+async function repair(
+  files: readonly string[],
+  flags: RepairFlags,
+  settings: Settings,
+  io: Io,
+): Promise<number> {
+  const { repairFiles } = await import('./repair.ts');
+  try {
+    return await repairFiles(files, flags, settings, io);
+  } catch (error) {
+    return sayFailure(error, { file: files[0] ?? null, schema: 'repair/1', settings, io });
   }
 }
 

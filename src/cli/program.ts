@@ -7,7 +7,7 @@ import { Command, type OptionValues } from 'commander';
 import { nodeOf } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { addCapture, addScenario } from './capture-commands.ts';
-import { addConvert } from './convert-commands.ts';
+import { addConvert, addRepair } from './convert-commands.ts';
 import { addExamples } from './examples.ts';
 import type { Handlers, Settings } from './handlers.ts';
 import { addInputOptions, type InputFlags, inputFlagsOf } from './input-options.ts';
@@ -53,6 +53,7 @@ export function createProgram(handlers: Handlers): Command {
   const settings = (): Settings => settingsOf(program.opts());
   addAnalyze(program, handlers, settings);
   addConvert(program, handlers, settings);
+  addRepair(program, handlers, settings);
   addCapture(program, handlers, settings);
   addScenario(program, handlers, settings);
   addCompletion(program, handlers);
@@ -72,7 +73,7 @@ export function commandTree(version: string): Command {
   const nothing = (): void => {};
   return createProgram({
     ...{ version, out: nothing, err: nothing, welcome: nothing },
-    ...{ analyze: nothing, capture: nothing, convert: nothing },
+    ...{ analyze: nothing, capture: nothing, convert: nothing, repair: nothing },
     ...{ scenario: nothing, completion: nothing },
   });
 }
