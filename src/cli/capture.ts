@@ -15,8 +15,11 @@ import { type CapturePlan, planCapture } from './capture-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import { refuseInput } from './file-identity.ts';
 import type { CaptureFlags, Settings } from './handlers.ts';
-import { type Image, openForeign, openImage } from './images.ts';
+import { foreignImage, type Image, openImage } from './images.ts';
+import { openInput } from './input.ts';
+import type { InputFlags } from './input-options.ts';
 import type { Io } from './io.ts';
+import { progressLine } from './progress.ts';
 import { type TextOutput, textOutput } from './text-output.ts';
 import { packageVersion } from './version.ts';
 import { world } from './world.ts';
@@ -35,7 +38,8 @@ export async function captureDump(
       if (path !== undefined) refuseInput(path, input.file);
     }
   }
-  const image = 'file' in input ? await openForeign(input.file) : await openImage(input.image);
+  const image =
+    'file' in input ? await openForeign(input, settings, io) : await openImage(input.image);
   const files: TextOutput[] = [];
   const beside = (path: string | undefined): TextOutput | undefined => {
     if (path === undefined) return undefined;
@@ -57,6 +61,16 @@ export async function captureDump(
   }
 }
 
+async function openForeign(
+  { file, flags }: { readonly file: string; readonly flags: InputFlags },
+  { quiet }: Settings,
+  io: Io,
+): Promise<Image> {
+  const { dump, remarks } = await openInput([file], flags);
+  if (!quiet) for (const remark of remarks) io.err(`${remark}\n`);
+  return foreignImage(dump);
+}
+
 async function run(
   { dump, options }: Image,
   plan: CapturePlan,
@@ -66,7 +80,7 @@ async function run(
   const { codecs, sha256 } = world;
   const { choice, trigger, faults, seed, hardware, output, overwrite } = plan;
   const sink = fileSink(output, { overwrite });
-  const progress = io.progress ? progressLine(io) : undefined;
+  const progress = io.progress ? progressLine(io, dump.pageSize) : undefined;
   try {
     return await runCapture({
       ...choice,
@@ -90,22 +104,6 @@ async function run(
     // Nothing, where the sink was finished.
     sink.abort();
   }
-}
-
-/** One line of progress in place, drawn when its percentage changes. */
-function progressLine(io: Io): { update(done: number, total: number): void; clear(): void } {
-  let shown = -1;
-  return {
-    update(done, total) {
-      const percent = Math.floor((done * 100) / Math.max(1, total));
-      if (percent === shown) return;
-      shown = percent;
-      io.err(`\r${String(percent).padStart(3)} % of ${total} pages`);
-    },
-    clear() {
-      if (shown >= 0) io.err('\r\u001b[K');
-    },
-  };
 }
 
 function print(report: CaptureReport, plan: CapturePlan, settings: Settings, io: Io): void {

@@ -1,6 +1,7 @@
 /** What a command line asks for, as plain data, and who answers it. */
 
 import type { Command as AnalyzeCommand } from '../analyze/command.ts';
+import type { InputFlags } from './input-options.ts';
 
 /** The options that every command takes, anywhere on the line. */
 export interface Settings {
@@ -16,10 +17,12 @@ export interface AnalyzeRequest {
   readonly command: AnalyzeCommand | undefined;
   readonly words: readonly string[];
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  /** How FILE is to be read. */
+  readonly input: InputFlags;
 }
 
 /** The options of `capture`, `mkdump` and `kexec` as they were given. */
-export interface CaptureFlags {
+export interface CaptureFlags extends InputFlags {
   readonly method: string;
   readonly scenario?: string;
   readonly fault?: readonly string[];
@@ -37,6 +40,27 @@ export interface CaptureFlags {
   readonly list?: boolean;
 }
 
+/** The options of `convert` as they were given. */
+export interface ConvertFlags extends InputFlags {
+  readonly to?: string;
+  readonly level?: string;
+  readonly compress?: string;
+  readonly jobs?: string;
+  readonly split?: string;
+  readonly sidecar?: boolean;
+  readonly lossless?: boolean;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+}
+
+/** The options of `repair` as they were given. */
+export interface RepairFlags extends InputFlags {
+  readonly output?: string;
+  readonly to?: string;
+  readonly compress?: string;
+  readonly force?: boolean;
+}
+
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
@@ -51,6 +75,9 @@ export interface Handlers {
   analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
+  /** The last of the files is the one to write. */
+  convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;
+  repair(files: readonly string[], flags: RepairFlags, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
   completion(shell: string): void | Promise<void>;
 }

@@ -7,7 +7,14 @@ import { CommanderError } from 'commander';
 import { DumpError } from '../bytes/errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { sayError, sayFailure } from './failure.ts';
-import type { AnalyzeRequest, CaptureFlags, ScenarioRequest, Settings } from './handlers.ts';
+import type {
+  AnalyzeRequest,
+  CaptureFlags,
+  ConvertFlags,
+  RepairFlags,
+  ScenarioRequest,
+  Settings,
+} from './handlers.ts';
 import { endOnFailingOutput, type Io, processIo } from './io.ts';
 import { commandTree, createProgram, type TakenLine, takeFile } from './program.ts';
 import { packageVersion } from './version.ts';
@@ -16,6 +23,7 @@ const welcome = `tsdump captures and analyses Linux kernel crash dumps.
 
   tsdump analyze vmcore            what crashed, and where: the panic and its backtrace
   tsdump analyze vmcore ps -u      user tasks; also log, bt, mod, sym, sys; --json for programs
+  tsdump convert vmcore out.elf    any dump in another format; --level 31 to shrink it
   tsdump capture                   crash a real machine's memory again and capture it
 
 tsdump --help lists everything.
@@ -45,6 +53,12 @@ async function run(argv: readonly string[]): Promise<number> {
     },
     capture: async (flags, command, settings) => {
       status = await capture(flags, command, settings, processIo(settings));
+    },
+    convert: async (files, flags, settings) => {
+      status = await convert(files, flags, settings, processIo(settings));
+    },
+    repair: async (files, flags, settings) => {
+      status = await repair(files, flags, settings, processIo(settings));
     },
     scenario: async (request, settings) => {
       status = await scenario(request, settings, processIo(settings));
@@ -78,9 +92,10 @@ async function analyze(
     });
   }
   const { answerCall, withSession } = await import('./analyze.ts');
-  const { command } = request;
+  const { command, input: flags } = request;
+  const named = { file, flags };
   if (command !== undefined) {
-    return withSession(file, command.schema, settings, io, (session) =>
+    return withSession(named, command.schema, settings, io, (session) =>
       answerCall(session, { ...request, command }),
     );
   }
@@ -90,18 +105,18 @@ async function analyze(
   if (typeof script === 'string') {
     const { runScript } = await import('./script.ts');
     const asked = { file: script, words: scriptWords, json: settings.json };
-    return withSession(file, 'script', plain, io, (session) => runScript(session, asked));
+    return withSession(named, 'script', plain, io, (session) => runScript(session, asked));
   }
   if (emitTypes !== undefined) {
     const { emitTypes: emit } = await import('./emit-types.ts');
     const output = typeof emitTypes === 'string' ? emitTypes : undefined;
     const overwrite = force === true ? 'overwrite' : 'keep';
-    return withSession(file, 'types', plain, io, (session) =>
+    return withSession(named, 'types', plain, io, (session) =>
       emit(session, { file: output, overwrite }),
     );
   }
   const { answerAsked } = await import('./shell/lines.ts');
-  return withSession(file, 'sys/1', settings, io, (session) =>
+  return withSession(named, 'sys/1', settings, io, (session) =>
     answerAsked(session, request.options),
   );
 }
@@ -121,6 +136,34 @@ async function capture(
     return await captureDump(flags, command, settings, io);
   } catch (error) {
     return sayFailure(error, { file: flags.machine ?? null, schema: 'capture/1', settings, io });
+  }
+}
+
+async function convert(
+  files: readonly string[],
+  flags: ConvertFlags,
+  settings: Settings,
+  io: Io,
+): Promise<number> {
+  const { convertFiles } = await import('./convert.ts');
+  try {
+    return await convertFiles(files, flags, settings, io);
+  } catch (error) {
+    return sayFailure(error, { file: files[0] ?? null, schema: 'convert/1', settings, io });
+  }
+}
+
+async function repair(
+  files: readonly string[],
+  flags: RepairFlags,
+  settings: Settings,
+  io: Io,
+): Promise<number> {
+  const { repairFiles } = await import('./repair.ts');
+  try {
+    return await repairFiles(files, flags, settings, io);
+  } catch (error) {
+    return sayFailure(error, { file: files[0] ?? null, schema: 'repair/1', settings, io });
   }
 }
 

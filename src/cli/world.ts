@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DumpError } from '../bytes/errors.ts';
 import { suggestion } from '../bytes/suggest.ts';
-import { openDump } from '../dump/open.ts';
+import { type OpenOptions, openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSource } from '../host/file-source.ts';
 import { nodeWorld } from '../host/world.ts';
@@ -16,9 +16,12 @@ const scenarios = join(fixtures, 'scenarios');
 
 export const world = nodeWorld();
 
+/** What is said of a file that does not say it itself. */
+export type FileOptions = Pick<OpenOptions, 'format' | 'ranges'>;
+
 /** Opens a dump file. Throws DumpErrors. */
-export async function openFile(path: string): Promise<Dump> {
-  return openDump(fileSource(path), world);
+export async function openFile(path: string, options: FileOptions = {}): Promise<Dump> {
+  return openDump(fileSource(path), { ...world, ...options });
 }
 
 /** The scenarios that come along, by name. */
@@ -40,13 +43,13 @@ export function scenarioFile(name: string): string {
 const maxText = 16 * 1024 * 1024;
 
 /** A text file. Throws `io`, and `unsupported` for what cannot be one: a device, a huge file. */
-export function readText(file: string): string {
+export function readText(file: string, limit = maxText): string {
   try {
     const stat = statSync(file);
     if (!stat.isFile() && !stat.isDirectory()) {
       throw new DumpError('unsupported', 'is not a regular file', { where: { file } });
     }
-    if (stat.size > maxText) {
+    if (stat.size > limit) {
       throw new DumpError('unsupported', 'too long for a text file', { where: { file } });
     }
     return readFileSync(file, 'utf8');

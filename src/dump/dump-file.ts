@@ -80,6 +80,10 @@ export class DumpFile implements Dump {
     return this.#facts.vmcoreinfo;
   }
 
+  get physBase(): bigint | undefined {
+    return this.#facts.physBase;
+  }
+
   get panic(): DumpFacts['panic'] {
     return this.#facts.panic;
   }

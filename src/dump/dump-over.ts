@@ -5,6 +5,21 @@
 
 import type { Dump, Page, PageRun, PageState } from './types.ts';
 
+type OwnFacts = Pick<
+  Dump,
+  | 'endPfn'
+  | 'description'
+  | 'architecture'
+  | 'uts'
+  | 'time'
+  | 'notes'
+  | 'cpus'
+  | 'vmcoreinfo'
+  | 'physBase'
+  | 'panic'
+  | 'level'
+>;
+
 export class DumpOver implements Dump {
   readonly name: string;
   readonly pageSize: number;
@@ -17,25 +32,28 @@ export class DumpOver implements Dump {
   readonly notes: Dump['notes'];
   readonly cpus: Dump['cpus'];
   readonly vmcoreinfo: Dump['vmcoreinfo'];
+  readonly physBase: Dump['physBase'];
   readonly panic: Dump['panic'];
   readonly level: Dump['level'];
   readonly file: Dump['file'];
   readonly #of: Dump;
 
-  constructor(of: Dump) {
+  /** `own`: what is said in place of the other's. */
+  constructor(of: Dump, own: Partial<OwnFacts> = {}) {
     this.name = of.name;
     this.pageSize = of.pageSize;
-    this.endPfn = of.endPfn;
+    this.endPfn = own.endPfn ?? of.endPfn;
     this.format = of.format;
-    this.description = of.description;
-    this.architecture = of.architecture;
-    this.uts = of.uts;
-    this.time = of.time;
-    this.notes = of.notes;
-    this.cpus = of.cpus;
-    this.vmcoreinfo = of.vmcoreinfo;
-    this.panic = of.panic;
-    this.level = of.level;
+    this.description = own.description ?? of.description;
+    this.architecture = own.architecture ?? of.architecture;
+    this.uts = own.uts ?? of.uts;
+    this.time = own.time ?? of.time;
+    this.notes = own.notes ?? of.notes;
+    this.cpus = own.cpus ?? of.cpus;
+    this.vmcoreinfo = own.vmcoreinfo ?? of.vmcoreinfo;
+    this.physBase = own.physBase ?? of.physBase;
+    this.panic = own.panic ?? of.panic;
+    this.level = own.level ?? of.level;
     this.file = of.file;
     this.#of = of;
   }

@@ -15,6 +15,7 @@ export type DumpFacts = Pick<
   | 'notes'
   | 'cpus'
   | 'vmcoreinfo'
+  | 'physBase'
   | 'panic'
   | 'level'
 >;

@@ -210,9 +210,14 @@ export function registersOf(values: readonly bigint[]): Registers {
 }
 
 /** An NT_PRSTATUS note as the kernel's crash_save_cpu() writes it. */
-export function prstatusNote(registers: Registers, pid: number): ElfNote {
-  const pr_reg = registerNames.map((name) => registers[name]);
-  return { name: 'CORE', type: NT_PRSTATUS, desc: Prstatus.encode({ pr_pid: pid, pr_reg }) };
+export function prstatusNote(
+  registers: Registers,
+  pid: number,
+  architecture: Architecture = 'x86_64',
+): ElfNote {
+  const pr_reg = userRegs[architecture].map((name) => registers[name]);
+  const Status = architecture === 'i386' ? Prstatus32 : Prstatus;
+  return { name: 'CORE', type: NT_PRSTATUS, desc: Status.encode({ pr_pid: pid, pr_reg }) };
 }
 
 function qemuState(index: number, cpu: Values<typeof QemuCpuState.fields>): CpuState {

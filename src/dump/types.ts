@@ -116,6 +116,11 @@ export interface Dump extends MemoryImage {
   readonly cpus: readonly CpuState[];
   /** The text of the VMCOREINFO note, undefined where the format carries none. */
   readonly vmcoreinfo: string | undefined;
+  /**
+   * What the header says of where the kernel's image lies, as NUMBER(phys_base) of VMCOREINFO; that
+   * is to be preferred.
+   */
+  readonly physBase?: bigint | undefined;
   /** LKCD: panic string and panicking task of its header; diskdump has the task only. */
   readonly panic: { readonly message: string; readonly task: bigint } | undefined;
   /** makedumpfile's filter bits (1 zero, 2 cache, 4 private cache, 8 user, 16 free), if known. */

@@ -25,6 +25,11 @@ const files =
 /** By the long names of options of `analyze`, `capture` and the methods. */
 const ofOptions: Readonly<Record<string, Values>> = {
   input: files(),
+  ranges: files('.iomem'),
+  async format() {
+    const { formats } = await import('../../dump/formats.ts');
+    return listed(formats, ({ name }) => [name, '']);
+  },
   machine: files(),
   output: files(),
   trace: files(),
@@ -36,9 +41,13 @@ const ofOptions: Readonly<Record<string, Values>> = {
     return listed(methods, ({ name, format }) => [name, `ends in ${format.toUpperCase()}`]);
   },
   async compress() {
-    const { methods } = await import('../../capture/methods.ts');
-    const names = new Set(methods.flatMap(({ compressions }) => compressions));
+    const { writers } = await import('../../dump/writers.ts');
+    const names = new Set(writers.flatMap(({ compressions }) => compressions));
     return listed([...names], (name) => [name, '']);
+  },
+  async to() {
+    const { writers } = await import('../../dump/writers.ts');
+    return listed([...writers.map(({ name }) => name), 'flat'], (name) => [name, '']);
   },
   scenario: scenarios,
   async hardware() {

@@ -79,6 +79,7 @@ export async function openKdump(source: Source, context: OpenContext): Promise<O
     notes: [...notes, ...(erased ?? [])],
     cpus: cpuStatesOf(notes, architecture),
     vmcoreinfo,
+    physBase: BigInt.asIntN(64, sub.phys_base),
     panic: undefined,
     level: header.header_version >= 1 ? sub.dump_level : undefined,
   };

@@ -41,6 +41,7 @@ export async function openMkdump(source: Source, _context: OpenContext): Promise
     notes,
     cpus: cpuStatesOf(notes, architecture),
     vmcoreinfo: vmcoreinfoOf(notes),
+    physBase: BigInt.asIntN(64, header.phys_base),
     panic: hasPanicked ? { message: header.panic, task: header.panic_task } : undefined,
     level: header.level,
   };

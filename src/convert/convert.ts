@@ -1,0 +1,109 @@
+/** One dump written in another format: everything between an opened dump and finished sinks. */
+
+import type { Sink } from '../bytes/sink.ts';
+import type { Codecs, CompressionName } from '../codec/types.ts';
+import type { DumpContent, Progress, WriteSummary } from '../dump/content.ts';
+import { writeKdumpSplit } from '../dump/kdump/write.ts';
+import type { Dump, MemoryImage, MemoryRange } from '../dump/types.ts';
+import { writeDump } from '../dump/writers.ts';
+import { contentOf, LazyKernel } from './content.ts';
+import { markIncomplete } from './incomplete.ts';
+import { filteredImage } from './level.ts';
+
+export interface ConvertOptions {
+  /** A writer's name. */
+  readonly format: string;
+  readonly compression: CompressionName;
+  /** makedumpfile's bits: what is left out of what the dump has. */
+  readonly level: number;
+  readonly codecs: Codecs;
+  readonly progress?: Progress;
+}
+
+/** What is to be written. */
+export interface Prepared {
+  readonly dump: Dump;
+  readonly content: DumpContent;
+  /** The dump's own filter level with the one that was asked for. */
+  readonly level: number;
+  /** Of what was found elsewhere than in the file: a line each. */
+  readonly remarks: readonly string[];
+}
+
+export interface Written {
+  /** Of all files together. */
+  readonly summary: WriteSummary;
+  /** Raw memory: what is memory in the file. */
+  readonly ranges: readonly MemoryRange[] | undefined;
+}
+
+/** Throws `absent` where a level is asked for and the kinds of pages are not known. */
+export function prepare(
+  dump: Dump,
+  { format, level }: Pick<ConvertOptions, 'format' | 'level'>,
+): Prepared {
+  const lazy = new LazyKernel(dump);
+  const { image, remarks: ofLevel } = filteredImage(dump, lazy, level);
+  const { content, remarks } = contentOf(dump, format, lazy, image);
+  const all = level | (dump.level ?? 0);
+  return { dump, content, level: all, remarks: [...remarks, ...ofLevel] };
+}
+
+/**
+ * Writes one file, or the parts of a split one where there are several sinks; finishing or aborting
+ * them is the caller's. DumpErrors: those of writeDump, of the dump and of the sinks.
+ */
+export async function write(
+  { dump, content, level }: Prepared,
+  sinks: readonly Sink[],
+  options: ConvertOptions,
+): Promise<Written> {
+  const { format, compression, codecs, progress } = options;
+  const told = progress === undefined ? {} : { progress };
+  const all = { compression, level, codecs, ...told };
+  const summaries: WriteSummary[] = [];
+  if (sinks.length === 1) {
+    summaries.push(await writeDump(format, sinks[0]!, content, all));
+  } else {
+    await codecs.prepare(compression);
+    const ofKdump = { ...all, compression: compression === 'rle' ? 'none' : compression } as const;
+    summaries.push(...writeKdumpSplit(sinks, content, ofKdump));
+  }
+  if (dump.incomplete !== undefined) {
+    const { architecture = 'x86_64' } = content;
+    for (const [index, sink] of sinks.entries()) {
+      markIncomplete(sink, { format, compression, architecture, summary: summaries[index]! });
+    }
+  }
+  const [first] = summaries;
+  const ranges = first !== undefined && 'ranges' in first ? first.ranges : undefined;
+  return { summary: sumOf(summaries), ranges: ranges as readonly MemoryRange[] | undefined };
+}
+
+function sumOf(summaries: readonly WriteSummary[]): WriteSummary {
+  const sum = { bytes: 0, pages: 0, zeroPages: 0, unreadable: 0 };
+  for (const each of summaries) {
+    sum.bytes += each.bytes;
+    sum.pages += each.pages;
+    sum.zeroPages += each.zeroPages;
+    sum.unreadable += each.unreadable;
+  }
+  return sum;
+}
+
+/** Pages by what becomes of them. */
+export interface PageCounts {
+  readonly kept: number;
+  readonly excluded: number;
+  readonly missing: number;
+}
+
+export function countPages(image: MemoryImage): PageCounts {
+  const counts = { kept: 0, excluded: 0, missing: 0 };
+  for (const { first, end, state } of image.runs()) {
+    if (state === 'stored' || state === 'zero') counts.kept += end - first;
+    else if (state === 'excluded') counts.excluded += end - first;
+    else counts.missing += end - first;
+  }
+  return counts;
+}

@@ -1,0 +1,102 @@
+/** What a conversion did: lines for people, the document for programs. */
+
+import type { Json } from '../analyze/command.ts';
+import { humanSize, plural, printable, shellWord } from '../bytes/text.ts';
+import type { ConvertReport } from '../convert/report.ts';
+import type { Envelope, Origin } from './envelope.ts';
+import { wrapped } from './lines.ts';
+
+/** At most so many remarks are listed; the rest is counted. */
+const remarksShown = 12;
+
+/** The last line is the next command, where a file came out that can be opened. */
+export function convertLines(report: ConvertReport, width: number): string[] {
+  const { losses, incomplete } = report;
+  const lines = [headLine(report), ...remarkLines(report.remarks)];
+  for (const { what, keptIn } of losses) {
+    const place = keptIn === undefined ? 'lost' : `kept in ${keptIn}`;
+    lines.push(`${nameOf(report)} has no place for ${what}: ${place}`);
+  }
+  if (incomplete !== undefined) lines.push(`the source is not whole: ${incomplete}`);
+  const unreadable = report.written?.unreadable ?? 0;
+  if (unreadable > 0) {
+    lines.push(`${plural(unreadable, 'page')} could not be read: the file says incomplete`);
+  }
+  const next = nextCommand(report);
+  if (next !== undefined) lines.push(`next: ${next}`);
+  return lines.flatMap((line) => wrapped(printable(line), width, '  '));
+}
+
+function headLine(report: ConvertReport): string {
+  const { outputs, pages, pageSize, written, source } = report;
+  const memory = humanSize(pages.kept * pageSize);
+  const left = pages.excluded === 0 ? '' : `, ${pages.excluded} left out by a filter`;
+  const what = `${plural(pages.kept, 'page')} (${memory})${left}`;
+  if (written === undefined) return `would write ${what} as ${kindOf(report)}; from ${source}`;
+  const share = (written.bytes * 100) / Math.max(1, pages.kept * pageSize);
+  const size =
+    written.bytes > pages.kept * pageSize
+      ? humanSize(written.bytes)
+      : `${humanSize(written.bytes)}, ${share.toFixed(0)} % of it`;
+  return `${outputs.join(' ')}: ${what} as ${kindOf(report)} in ${size}; from ${source}`;
+}
+
+function kindOf(report: ConvertReport): string {
+  const { compression, flattened, level } = report;
+  const packed = compression === 'none' ? '' : `, ${compression}`;
+  const flat = flattened ? ', flattened' : '';
+  return `${nameOf(report)}${packed}${flat}${level === 0 ? '' : `, level ${level}`}`;
+}
+
+function nameOf({ format }: ConvertReport): string {
+  return format === 'lime' ? 'LiME' : format.toUpperCase();
+}
+
+function remarkLines(remarks: readonly string[]): string[] {
+  const rest = remarks.length - remarksShown;
+  return [...remarks.slice(0, remarksShown), ...(rest > 0 ? [`and ${rest} more (--json)`] : [])];
+}
+
+function nextCommand({ outputs, written, ranges, format }: ConvertReport): string | undefined {
+  const [output] = outputs;
+  // analyze opens one file; nobody knows where standard output went.
+  if (written === undefined || outputs.length !== 1 || output === '-') return undefined;
+  const words = ['tsdump analyze', shellWord(output!)];
+  if (format === 'raw' && ranges === undefined) words.push('--format raw');
+  return words.join(' ');
+}
+
+export function convertEnvelope(origin: Origin, report: ConvertReport): Envelope {
+  const { outputs, pages, pageSize, written, losses, incomplete } = report;
+  const unreadable = written?.unreadable ?? 0;
+  const missing = [
+    ...(unreadable > 0
+      ? [{ what: 'pages', count: unreadable, why: 'they could not be read' }]
+      : []),
+    ...(incomplete === undefined ? [] : [{ what: 'dump', count: null, why: incomplete }]),
+  ];
+  const data: Json = {
+    output: [...outputs],
+    source: report.source,
+    format: report.format,
+    compression: report.compression,
+    flattened: report.flattened,
+    level: report.level,
+    pageSize,
+    pages: { kept: pages.kept, excluded: pages.excluded, missing: pages.missing },
+    written: written === undefined ? null : { ...written },
+    losses: losses.map(({ fact, what, keptIn }) => ({ fact, what, keptIn: keptIn ?? null })),
+    remarks: [...report.remarks],
+    ranges: report.ranges ?? null,
+    sidecar: report.sidecar ?? null,
+  };
+  return {
+    tsdump: origin.version,
+    schema: origin.schema,
+    input: origin.input,
+    complete: missing.length === 0,
+    missing,
+    data,
+    errors: [],
+  };
+}
