@@ -15,6 +15,7 @@ import { answerEnvelope } from '../render/envelope.ts';
 import { exitStatus } from './exit-status.ts';
 import { failureDocument, sayFailure } from './failure.ts';
 import type { Settings } from './handlers.ts';
+import type { InputFlags } from './input-options.ts';
 import type { Io } from './io.ts';
 import type { Output } from './output.ts';
 import { saveBytes } from './save.ts';
@@ -27,17 +28,17 @@ const pieceLength = 16 * 1024;
 const pieceMs = 100;
 
 /**
- * Opens `file` and hands it to `use`; the result is the exit status. What goes wrong is printed in
+ * Opens a file and hands it to `use`; the result is the exit status. What goes wrong is printed in
  * the form that was asked for, with `schema` naming the answer that is not there.
  */
 export async function withSession(
-  file: string,
+  { file, flags = {} }: { readonly file: string; readonly flags?: InputFlags },
   schema: string,
   settings: Settings,
   io: Io,
   use: (session: Session) => number | Promise<number>,
 ): Promise<number> {
-  const session = new Session(file, settings, io);
+  const session = new Session(file, settings, io, flags);
   try {
     await session.open();
     return await use(session);

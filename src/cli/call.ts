@@ -37,8 +37,9 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
       said.err += text;
     },
     welcome: () => {},
-    analyze: ({ command, words: operands, options }, settings) => {
-      const [option] = command === undefined ? Object.keys(options) : [];
+    analyze: ({ command, words: operands, options, input }, settings) => {
+      const others = { ...input, ...(command === undefined ? options : {}) };
+      const [option] = Object.keys(others);
       if (option !== undefined) {
         throw new DumpError('usage', `--${option} belongs to the command line, not to a command`);
       }

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { verdictClasses } from '../trial/verdict-classes.ts';
 import { addExamples } from './examples.ts';
 import type { CaptureFlags, Handlers, Settings } from './handlers.ts';
+import { addInputOptions } from './input-options.ts';
 import { unknownCommand } from './unknown-command.ts';
 
 export function addCapture(program: Command, handlers: Handlers, settings: () => Settings): void {
@@ -52,7 +53,7 @@ function addCaptureFlags(command: Command): Command {
     ...words,
     word,
   ];
-  return command
+  return addInputOptions(command)
     .option(
       '--scenario <name|file>',
       'which crash, under which faults (default: null-process; with --machine: none)',

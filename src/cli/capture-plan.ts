@@ -18,6 +18,7 @@ import type { Trigger } from '../trial/trials.ts';
 import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';
 import { freeName, oneOf, parseCompression, parseLevel } from './capture-options.ts';
 import type { CaptureFlags } from './handlers.ts';
+import { type InputFlags, inputFlagsOf } from './input-options.ts';
 import { readText, scenarioFile } from './world.ts';
 
 /** What `tsdump capture` alone takes. */
@@ -27,7 +28,9 @@ export interface CapturePlan {
   readonly choice: CaptureChoice;
   readonly scenario: Scenario | undefined;
   /** An image of tsdump by its name, or a dump of the user's. */
-  readonly input: { readonly image: string } | { readonly file: string };
+  readonly input:
+    | { readonly image: string }
+    | { readonly file: string; readonly flags: InputFlags };
   /** As a user should recognise it. */
   readonly inputName: string;
   /** Undefined: the machine is captured, whether it panicked or not. */
@@ -68,7 +71,8 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
         : { compression: parseCompression(flags.compress, method.compressions) }),
     },
     scenario,
-    input: flags.machine === undefined ? { image } : { file: flags.machine },
+    input:
+      flags.machine === undefined ? { image } : { file: flags.machine, flags: inputFlagsOf(flags) },
     inputName: flags.machine ?? image,
     trigger: scenario?.trigger ?? (flags.machine === undefined ? 'nobody' : undefined),
     hardware:
@@ -149,6 +153,8 @@ function commandLine(flags: CaptureFlags, command: string, seed: number): string
   add('--hardware', flags.hardware);
   add('--watchdog', flags.watchdog);
   add('--machine', flags.machine);
+  add('--format', flags.format);
+  add('--ranges', flags.ranges);
   add('--level', flags.level);
   add('--compress', flags.compress);
   add('--expect', flags.expect);

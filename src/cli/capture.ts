@@ -15,7 +15,9 @@ import { type CapturePlan, planCapture } from './capture-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import { refuseInput } from './file-identity.ts';
 import type { CaptureFlags, Settings } from './handlers.ts';
-import { type Image, openForeign, openImage } from './images.ts';
+import { foreignImage, type Image, openImage } from './images.ts';
+import { openInput } from './input.ts';
+import type { InputFlags } from './input-options.ts';
 import type { Io } from './io.ts';
 import { type TextOutput, textOutput } from './text-output.ts';
 import { packageVersion } from './version.ts';
@@ -35,7 +37,8 @@ export async function captureDump(
       if (path !== undefined) refuseInput(path, input.file);
     }
   }
-  const image = 'file' in input ? await openForeign(input.file) : await openImage(input.image);
+  const image =
+    'file' in input ? await openForeign(input, settings, io) : await openImage(input.image);
   const files: TextOutput[] = [];
   const beside = (path: string | undefined): TextOutput | undefined => {
     if (path === undefined) return undefined;
@@ -55,6 +58,16 @@ export async function captureDump(
     for (const file of files) file.abort();
     image.dump.close();
   }
+}
+
+async function openForeign(
+  { file, flags }: { readonly file: string; readonly flags: InputFlags },
+  { quiet }: Settings,
+  io: Io,
+): Promise<Image> {
+  const { dump, remarks } = await openInput([file], flags);
+  if (!quiet) for (const remark of remarks) io.err(`${remark}\n`);
+  return foreignImage(dump);
 }
 
 async function run(

@@ -1,6 +1,7 @@
 /** What a command line asks for, as plain data, and who answers it. */
 
 import type { Command as AnalyzeCommand } from '../analyze/command.ts';
+import type { InputFlags } from './input-options.ts';
 
 /** The options that every command takes, anywhere on the line. */
 export interface Settings {
@@ -16,10 +17,12 @@ export interface AnalyzeRequest {
   readonly command: AnalyzeCommand | undefined;
   readonly words: readonly string[];
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  /** How FILE is to be read. */
+  readonly input: InputFlags;
 }
 
 /** The options of `capture`, `mkdump` and `kexec` as they were given. */
-export interface CaptureFlags {
+export interface CaptureFlags extends InputFlags {
   readonly method: string;
   readonly scenario?: string;
   readonly fault?: readonly string[];

@@ -13,7 +13,7 @@ import type { MachineOptions } from '../machine/blueprint.ts';
 import type { DeviceState } from '../machine/devices.ts';
 import { parseFootprints } from '../machine/footprints.ts';
 import type { RunningDelta } from '../machine/running.ts';
-import { fixtures, namesIn, openFile, readText } from './world.ts';
+import { type FileOptions, fixtures, namesIn, openFile, readText } from './world.ts';
 
 const folder = join(fixtures, 'machine');
 
@@ -46,8 +46,8 @@ export function imageNames(): readonly string[] {
  * Any dump file. An overlay of the images that come along is opened with what it lies over.
  * Throws DumpErrors.
  */
-export async function openVmcore(file: string): Promise<Dump> {
-  const dump = await openFile(file);
+export async function openVmcore(file: string, options: FileOptions = {}): Promise<Dump> {
+  const dump = await openFile(file, options);
   try {
     const real = realpathSync(file);
     if (dirname(real) !== realpathSync(folder)) return dump;
@@ -101,9 +101,9 @@ async function optionsOf(name: string): Promise<Image['options']> {
   };
 }
 
-/** A user's own dump: what is known of its kernel, which may be the one of the images. */
-export async function openForeign(file: string): Promise<Image> {
-  return { dump: await openVmcore(file), options: footprints() };
+/** A user's own dump with what is known of its kernel, which may be the one of the images. */
+export function foreignImage(dump: Dump): Image {
+  return { dump, options: footprints() };
 }
 
 /** Which bytes of which functions a kernel executes from its panic to the jump, recorded. */

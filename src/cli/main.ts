@@ -78,9 +78,10 @@ async function analyze(
     });
   }
   const { answerCall, withSession } = await import('./analyze.ts');
-  const { command } = request;
+  const { command, input: flags } = request;
+  const named = { file, flags };
   if (command !== undefined) {
-    return withSession(file, command.schema, settings, io, (session) =>
+    return withSession(named, command.schema, settings, io, (session) =>
       answerCall(session, { ...request, command }),
     );
   }
@@ -90,18 +91,18 @@ async function analyze(
   if (typeof script === 'string') {
     const { runScript } = await import('./script.ts');
     const asked = { file: script, words: scriptWords, json: settings.json };
-    return withSession(file, 'script', plain, io, (session) => runScript(session, asked));
+    return withSession(named, 'script', plain, io, (session) => runScript(session, asked));
   }
   if (emitTypes !== undefined) {
     const { emitTypes: emit } = await import('./emit-types.ts');
     const output = typeof emitTypes === 'string' ? emitTypes : undefined;
     const overwrite = force === true ? 'overwrite' : 'keep';
-    return withSession(file, 'types', plain, io, (session) =>
+    return withSession(named, 'types', plain, io, (session) =>
       emit(session, { file: output, overwrite }),
     );
   }
   const { answerAsked } = await import('./shell/lines.ts');
-  return withSession(file, 'sys/1', settings, io, (session) =>
+  return withSession(named, 'sys/1', settings, io, (session) =>
     answerAsked(session, request.options),
   );
 }

@@ -9,6 +9,7 @@ import { commands } from '../analyze/table.ts';
 import { addCapture, addScenario } from './capture-commands.ts';
 import { addExamples } from './examples.ts';
 import type { Handlers, Settings } from './handlers.ts';
+import { addInputOptions, type InputFlags, inputFlagsOf } from './input-options.ts';
 import { unknownCommand } from './unknown-command.ts';
 
 /** They hold anywhere on a line. */
@@ -108,17 +109,19 @@ function addAnalyze(program: Command, handlers: Handlers, settings: () => Settin
     .enablePositionalOptions()
     .option('--script <file>', 'run a script (.ts, .js, .mjs) on the dump; behind -- its words')
     .option('--emit-types [file]', "the kernel's C types as TypeScript (.d.ts), for scripts")
-    .option('--force', 'with --emit-types: replace the file')
+    .option('--force', 'with --emit-types: replace the file');
+  addInputOptions(analyze)
     .helpCommand('help [command]', 'what a command does and takes')
     .action(async () => {
       if (analyze.args.length > 0) unknownCommand(analyze, analyze.args[0]!);
-      const options = analyze.opts();
+      const { format, ranges, ...options } = analyze.opts();
       refuseTogether(
         analyze,
         ['script', 'emitTypes', 'commands'],
         ['script', 'emitTypes', 'input'],
       );
-      await handlers.analyze({ command: undefined, words: [], options }, settings());
+      const input = inputFlagsOf({ format, ranges });
+      await handlers.analyze({ command: undefined, words: [], options, input }, settings());
     });
   addExamples(analyze, [
     ['tsdump analyze vmcore', 'what crashed, and where'],
@@ -137,11 +140,13 @@ function addAnalyze(program: Command, handlers: Handlers, settings: () => Settin
     );
     addExamples(node, shown);
     node.action(async () => {
-      const [other] = analyze.options.filter((option) => analyze.opts()[option.attributeName()]);
+      const { format, ranges, ...others } = analyze.opts<InputFlags>();
+      const [other] = analyze.options.filter((option) => option.attributeName() in others);
       if (other !== undefined) {
         analyze.error(`error: ${command.name} and ${other.long} do not go together`);
       }
-      const request = { command, words: node.args, options: node.opts() };
+      const input = inputFlagsOf({ format, ranges });
+      const request = { command, words: node.args, options: node.opts(), input };
       await handlers.analyze(request, settings());
     });
   }
@@ -176,7 +181,7 @@ export function globalsFirst(words: readonly string[]): string[] {
 }
 
 /** Options of `analyze` itself, behind which no FILE stands. */
-const takesValue = /^(--script|--commands|--input|-[ci])$/;
+const takesValue = /^(--script|--commands|--input|--format|--ranges|-[ci])$/;
 
 /** Of each list one at most. */
 function refuseTogether(node: Command, ...lists: readonly (readonly string[])[]): void {

@@ -5,7 +5,8 @@ import { DumpError } from '../bytes/errors.ts';
 import type { Dump } from '../dump/types.ts';
 import { type Kernel, openKernel } from '../linux/kernel.ts';
 import type { Settings } from './handlers.ts';
-import { openVmcore } from './images.ts';
+import { openInput } from './input.ts';
+import type { InputFlags } from './input-options.ts';
 import type { Io } from './io.ts';
 import { Phases } from './phases.ts';
 
@@ -16,14 +17,21 @@ export class Session {
   readonly io: Io;
   readonly phases = new Phases('loading of the program');
   context: Context;
+  #flags: InputFlags;
   #dump: Dump | undefined;
   #kernel: Kernel | undefined;
 
-  constructor(file: string, settings: Settings, io: Io) {
+  constructor(file: string, settings: Settings, io: Io, flags: InputFlags = {}) {
     this.file = file;
     this.settings = settings;
     this.io = io;
     this.context = { input: file };
+    this.#flags = flags;
+  }
+
+  /** How the file is to be read; once it was opened, with what was found beside it. */
+  get flags(): InputFlags {
+    return this.#flags;
   }
 
   /** Undefined as long as the file could not be opened. */
@@ -39,7 +47,12 @@ export class Session {
   /** Opens the file, or opens it again with nothing left of what was known of it. */
   async open(): Promise<void> {
     this.close();
-    this.#dump = await this.phases.awaited('opening', () => openVmcore(this.file));
+    const opened = await this.phases.awaited('opening', () => {
+      return openInput([this.file], this.#flags);
+    });
+    this.#dump = opened.dump;
+    this.#flags = opened.flags;
+    if (!this.settings.quiet) for (const remark of opened.remarks) this.io.err(`${remark}\n`);
     this.#kernel = openKernel(this.#dump, undefined, this.phases.timed);
   }
 

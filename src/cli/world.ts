@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DumpError } from '../bytes/errors.ts';
 import { suggestion } from '../bytes/suggest.ts';
-import { openDump } from '../dump/open.ts';
+import { type OpenOptions, openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSource } from '../host/file-source.ts';
 import { nodeWorld } from '../host/world.ts';
@@ -16,9 +16,12 @@ const scenarios = join(fixtures, 'scenarios');
 
 export const world = nodeWorld();
 
+/** What is said of a file that does not say it itself. */
+export type FileOptions = Pick<OpenOptions, 'format' | 'ranges'>;
+
 /** Opens a dump file. Throws DumpErrors. */
-export async function openFile(path: string): Promise<Dump> {
-  return openDump(fileSource(path), world);
+export async function openFile(path: string, options: FileOptions = {}): Promise<Dump> {
+  return openDump(fileSource(path), { ...world, ...options });
 }
 
 /** The scenarios that come along, by name. */

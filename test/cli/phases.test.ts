@@ -71,7 +71,7 @@ describe('--verbose names the phases that there were', () => {
 
   test('of a file that cannot be opened, so far as it came', async () => {
     said = '';
-    await withSession('/nowhere', 'sys/1', settings, unread, () => 0);
+    await withSession({ file: '/nowhere' }, 'sys/1', settings, unread, () => 0);
     expect(said).toMatch(/^ *\d+\.\d ms {2}opening$/m);
     expect(said).not.toContain('VMCOREINFO');
   });

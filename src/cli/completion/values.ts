@@ -25,6 +25,11 @@ const files =
 /** By the long names of options of `analyze`, `capture` and the methods. */
 const ofOptions: Readonly<Record<string, Values>> = {
   input: files(),
+  ranges: files('.iomem'),
+  async format() {
+    const { formats } = await import('../../dump/formats.ts');
+    return listed(formats, ({ name }) => [name, '']);
+  },
   machine: files(),
   output: files(),
   trace: files(),

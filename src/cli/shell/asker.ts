@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import type { Context } from '../../analyze/command.ts';
 import { type FileIdentity, identityOf } from '../file-identity.ts';
 import type { Settings } from '../handlers.ts';
+import type { InputFlags } from '../input-options.ts';
 import type { Io } from '../io.ts';
 import type { Output } from '../output.ts';
 import type { Session } from '../session.ts';
@@ -74,9 +75,11 @@ export class OwnThread implements Asker {
   readonly #settings: Settings;
   readonly #io: Io;
   readonly #identity: FileIdentity;
+  readonly #flags: InputFlags;
   #thread: Worker | undefined;
 
-  constructor({ context, settings, io }: Session) {
+  constructor({ context, flags, settings, io }: Session) {
+    this.#flags = flags;
     this.#identity = identityOf(context.input);
     this.context = context;
     this.#settings = settings;
@@ -169,6 +172,7 @@ export class OwnThread implements Asker {
     const { colour, width } = this.#io;
     const workerData: ThreadStart = {
       file: this.context.input,
+      flags: this.#flags,
       identity: this.#identity,
       settings: this.#settings,
       ...{ colour, width },

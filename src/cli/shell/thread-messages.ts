@@ -3,11 +3,13 @@
 import type { Context } from '../../analyze/command.ts';
 import type { FileIdentity } from '../file-identity.ts';
 import type { Settings } from '../handlers.ts';
+import type { InputFlags } from '../input-options.ts';
 import type { Completions } from './complete.ts';
 
 /** What the thread is born with. */
 export interface ThreadStart {
   readonly file: string;
+  readonly flags: InputFlags;
   readonly identity: FileIdentity;
   readonly settings: Settings;
   readonly colour: boolean;

@@ -11,7 +11,7 @@ import { completions } from './complete.ts';
 import type { FromThread, ThreadStart, ToThread, Written } from './thread-messages.ts';
 
 const shell = parentPort!;
-const { file, identity, settings, colour, width } = workerData as ThreadStart;
+const { file, flags, identity, settings, colour, width } = workerData as ThreadStart;
 
 const say = (message: FromThread): void => shell.postMessage(message);
 
@@ -41,7 +41,7 @@ const io: Io = {
   ...{ colour, width },
 };
 
-const session = new Session(file, settings, io);
+const session = new Session(file, settings, io, flags);
 const opened = openDump();
 // Whoever asks first is told.
 opened.catch(() => {});
