@@ -46,6 +46,7 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
       const call = command === undefined ? undefined : { command, words: operands, options };
       parsed = { call, settings };
     },
+    info: refuse,
     capture: refuse,
     scenario: refuse,
     completion: refuse,

@@ -45,6 +45,12 @@ export type ScenarioRequest =
   | { readonly action: 'show'; readonly name: string }
   | { readonly action: 'check'; readonly files: readonly string[] };
 
+export interface InfoRequest {
+  readonly files: readonly string[];
+  /** How they are to be read. */
+  readonly input: InputFlags;
+}
+
 /** What the words lead to. Each may be asynchronous; parsing waits for it. */
 export interface Handlers {
   readonly version: string;
@@ -54,6 +60,7 @@ export interface Handlers {
   analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
+  info(request: InfoRequest, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
   completion(shell: string): void | Promise<void>;
 }

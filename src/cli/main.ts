@@ -43,6 +43,10 @@ async function run(argv: readonly string[]): Promise<number> {
     analyze: async (request, settings) => {
       status = await analyze(line, request, settings, processIo(settings));
     },
+    info: async (request, settings) => {
+      const { informOf } = await import('./info.ts');
+      status = await informOf(request, settings, processIo(settings));
+    },
     capture: async (flags, command, settings) => {
       status = await capture(flags, command, settings, processIo(settings));
     },

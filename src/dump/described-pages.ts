@@ -126,6 +126,17 @@ export class DescribedPages implements PageReader, Part {
     }
   }
 
+  lost(): Iterable<PageRun> {
+    return joinRuns(this.lostIn(this.first, this.end));
+  }
+
+  *lostIn(first: number, end: number): Generator<PageRun> {
+    const { stored } = this.#geometry;
+    for (const run of this.runsIn(first, end)) {
+      if (run.state === 'missing' && stored.has(run.first)) yield run;
+    }
+  }
+
   load(pfn: number): Page {
     const { ram, stored } = this.#geometry;
     if (!this.#isPfn(pfn)) return { state: 'missing', bytes: undefined };

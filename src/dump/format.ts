@@ -28,6 +28,8 @@ export interface PageReader {
   state(pfn: number): PageState;
   load(pfn: number): Page;
   runs(): Iterable<PageRun>;
+  /** See Dump. */
+  lost?(): Iterable<PageRun>;
 }
 
 /**
@@ -42,6 +44,8 @@ export interface Part {
   promised(first: number, end: number): number;
   /** Runs of a range, not all maximal. */
   runsIn(first: number, end: number): Iterable<PageRun>;
+  /** What of a range this part should hold and does not. */
+  lostIn(first: number, end: number): Iterable<PageRun>;
 }
 
 export interface OpenedFile {

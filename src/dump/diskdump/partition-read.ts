@@ -174,6 +174,16 @@ export class PartitionPages implements PageReader {
     return joinRuns(this.#pages());
   }
 
+  lost(): Iterable<PageRun> {
+    return joinRuns(this.#lost());
+  }
+
+  *#lost(): Generator<PageRun> {
+    for (const run of this.#pages()) {
+      if (run.state === 'missing' && this.#layout.ram.has(run.first)) yield run;
+    }
+  }
+
   *#pages(): Generator<PageRun> {
     const { ram } = this.#layout;
     let place = 0;
