@@ -47,6 +47,7 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
       parsed = { call, settings };
     },
     info: refuse,
+    check: refuse,
     capture: refuse,
     scenario: refuse,
     completion: refuse,

@@ -36,7 +36,8 @@ export const exitStatusTable: readonly (readonly [status: string, meaning: strin
   ['0', 'done; a partial answer says so on standard error'],
   [
     '1',
-    'the answer is no: a capture whose verdict is not the one expected, a file that is no scenario',
+    'the answer is no: a capture whose verdict is not the one expected, a dump that is not ' +
+      'whole, a file that is no scenario',
   ],
   ['2', 'usage: the command line makes no sense'],
   ['3', 'unsupported: no dump, or of a kind that cannot be read'],

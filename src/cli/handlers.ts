@@ -51,6 +51,13 @@ export interface InfoRequest {
   readonly input: InputFlags;
 }
 
+export interface CheckRequest extends InfoRequest {
+  readonly quick?: boolean;
+  /** Where the picture goes; - is standard output. */
+  readonly svg?: string;
+  readonly force?: boolean;
+}
+
 /** What the words lead to. Each may be asynchronous; parsing waits for it. */
 export interface Handlers {
   readonly version: string;
@@ -61,6 +68,7 @@ export interface Handlers {
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
   info(request: InfoRequest, settings: Settings): void | Promise<void>;
+  check(request: CheckRequest, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
   completion(shell: string): void | Promise<void>;
 }

@@ -7,7 +7,7 @@ import { Command, type OptionValues } from 'commander';
 import { nodeOf } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { addCapture, addScenario } from './capture-commands.ts';
-import { addInfo } from './dump-commands.ts';
+import { addCheck, addInfo } from './dump-commands.ts';
 import { addExamples } from './examples.ts';
 import type { Handlers, Settings } from './handlers.ts';
 import { addInputOptions, type InputFlags, inputFlagsOf } from './input-options.ts';
@@ -53,6 +53,7 @@ export function createProgram(handlers: Handlers): Command {
   const settings = (): Settings => settingsOf(program.opts());
   addAnalyze(program, handlers, settings);
   addInfo(program, handlers, settings);
+  addCheck(program, handlers, settings);
   addCapture(program, handlers, settings);
   addScenario(program, handlers, settings);
   addCompletion(program, handlers);
@@ -75,6 +76,7 @@ export function commandTree(version: string): Command {
     ...{
       analyze: nothing,
       info: nothing,
+      check: nothing,
       capture: nothing,
       scenario: nothing,
       completion: nothing,

@@ -70,8 +70,6 @@ class DescriptorWalk {
   };
   #last: Place = { offset: 0, end: 0 };
   #highest = 0;
-  /** All pages of zeros share one. */
-  #zeros: Place | undefined;
 
   constructor(inspector: Inspector, geometry: Geometry, count: number) {
     this.#inspector = inspector;
@@ -128,15 +126,12 @@ class DescriptorWalk {
   }
 
   #order(place: Place, flags: number, where: number, pfn: number): void {
-    const isSame = (other: Place | undefined): boolean =>
-      other?.offset === place.offset && other.end === place.end;
-    if (isSame(this.#last) || (flags === 0 && isSame(this.#zeros))) {
+    const isSame = place.offset === this.#last.offset && place.end === this.#last.end;
+    // All pages of zeros share one, which stands before all others or where the first one was met.
+    const isShared = flags === 0 && place.offset >= this.#dataAt && place.end <= this.#highest;
+    if (isSame || isShared || (flags === 0 && place.offset === this.#dataAt)) {
       this.#counts.shared++;
       return;
-    }
-    // Writers put the page of zeros first, or where the first one of them is met.
-    if (flags === 0 && (this.#zeros === undefined || place.offset === this.#dataAt)) {
-      this.#zeros = place;
     }
     if (place.offset < this.#dataAt) {
       const message = `a page descriptor points to ${place.offset}, before the pages' data`;

@@ -3,6 +3,7 @@
 import { firstWins } from '../../bytes/ranges.ts';
 import { hex16, plural } from '../../bytes/text.ts';
 import type { Depth, Inspector } from '../inspection.ts';
+import { maxNotesSize, parseNotes } from '../notes.ts';
 import { Elf64Header, flagIncomplete, PT_LOAD, PT_NOTE } from './layout.ts';
 import { classOf, type ProgramHeader, readHeader, readProgramHeaders } from './read.ts';
 
@@ -20,6 +21,12 @@ export function inspectElf(inspector: Inspector, _depth: Depth): void {
     inspector.detail('program headers', `${phdrs.length} at ${header.phoff}`);
     for (const { offset, fileSize } of phdrs.filter(({ type }) => type === PT_NOTE)) {
       inspector.detail('ELF notes', `${fileSize} bytes at ${offset}`);
+      const there = Math.max(0, Math.min(fileSize, maxNotesSize, source.size - offset));
+      const { problem } = parseNotes(source.read(offset, there));
+      const isWhole = there === fileSize;
+      if (problem !== undefined && isWhole) {
+        inspector.add('damage', `ELF notes: ${problem}`, offset);
+      }
     }
     for (const { physical, offset, fileSize, memorySize } of loads.slice(0, listed)) {
       const filtered = memorySize > fileSize ? ` of ${memorySize}` : '';

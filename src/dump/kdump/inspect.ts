@@ -5,6 +5,7 @@ import { hex16 } from '../../bytes/text.ts';
 import { inspectDescribed } from '../described-inspect.ts';
 import { type DiskDumpHeader, DiskDumpHeaders, geometryOf, headerMachine } from '../disk-dump.ts';
 import type { Depth, Inspector } from '../inspection.ts';
+import { maxNotesSize, parseNotes } from '../notes.ts';
 import type { Architecture } from '../types.ts';
 import { DumpStatus, KdumpSubHeaders, newestVersion, type SubHeader } from './layout.ts';
 
@@ -81,11 +82,18 @@ function checkHeaders(inspector: Inspector, { architecture, main, sub }: Headers
   }
   if (version >= 3) checkBlob(inspector, 'VMCOREINFO', sub.offset_vmcoreinfo, sub.size_vmcoreinfo);
   if (version >= 4) checkBlob(inspector, 'ELF notes', sub.offset_note, sub.size_note);
+  if (version >= 4) checkNotes(inspector, sub.offset_note, sub.size_note);
   if (version >= 5) checkBlob(inspector, 'ERASEINFO', sub.offset_eraseinfo, sub.size_eraseinfo);
   const bitmapsEnd = (1 + main.sub_hdr_size + main.bitmap_blocks) * main.block_size;
   if (bitmapsEnd > source.size) {
     inspector.add('cut', `the bitmaps end at ${bitmapsEnd}, the file before`, source.size);
   }
+}
+
+function checkNotes(inspector: Inspector, offset: number, size: number): void {
+  if (size > maxNotesSize || offset + size > inspector.source.size) return;
+  const { problem } = parseNotes(inspector.source.read(offset, size));
+  if (problem !== undefined) inspector.add('damage', `ELF notes: ${problem}`, offset);
 }
 
 function checkBlob(inspector: Inspector, name: string, offset: number, size: number): void {
