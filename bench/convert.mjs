@@ -128,16 +128,14 @@ async function benchCold(title, input, output) {
     return;
   }
   const options = { codec: 'zlib', level: 31 };
-  const peer = await theirs(input, output, options);
-  canDrop();
-  const coldPeer = peer && (await theirs(input, output, options));
+  const coldPeer = await theirs(input, output, options);
   canDrop();
   const cold = await ours(input, output, { ...options, jobs: 2 });
-  const times = coldPeer && coldPeer.seconds / cold.seconds;
-  console.log(
-    `${title}, level 31, zlib, read from the disk:` +
-      ` makedumpfile ${number(coldPeer?.seconds, 2)} s, tsdump with two jobs ${number(cold.seconds, 2)} s (${number(times, 2)} times)`,
-  );
+  const table = new Table({ head: ['read from the disk', 's'], style: { head: [], border: [] } });
+  if (coldPeer) table.push(['makedumpfile -c -d 31', number(coldPeer.seconds, 2)]);
+  table.push(['tsdump zlib, level 31, --jobs 2', number(cold.seconds, 2)]);
+  console.log(`\n${title}`);
+  console.log(table.toString());
 }
 
 function canDrop() {

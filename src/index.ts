@@ -23,7 +23,8 @@ import type { Dump } from './dump/types.ts';
 import { type WriteOptions, writeDump as writeTo } from './dump/writers.ts';
 import { fileSink } from './host/file-sink.ts';
 import { fileSource } from './host/file-source.ts';
-import { type PageInput, workerPool } from './host/page-pool.ts';
+import type { PageInput } from './host/page-input.ts';
+import { workerPool } from './host/page-pool.ts';
 import { nodeWorld } from './host/world.ts';
 import { blueprintOf, type MachineOptions } from './machine/blueprint.ts';
 import { Machine as AnyMachine, type SavedMachine } from './machine/machine.ts';
@@ -57,7 +58,7 @@ export type {
   Utsname,
 } from './dump/types.ts';
 export { type Fact, type Writer, writers } from './dump/writers.ts';
-export type { PageInput } from './host/page-pool.ts';
+export type { PageInput } from './host/page-input.ts';
 export {
   type Backtrace,
   type BacktraceOptions,

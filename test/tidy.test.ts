@@ -25,7 +25,7 @@ const ranks: readonly (readonly string[])[] = [
   ['cli', 'index.ts', 'browser.ts'],
   ['host'],
   ['render'],
-  ['compare', 'analyze', 'cluster', 'convert'],
+  ['compare', 'analyze', 'check', 'cluster', 'convert'],
   ['trial'],
   ['capture'],
   ['machine'],

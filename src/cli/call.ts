@@ -46,6 +46,8 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
       const call = command === undefined ? undefined : { command, words: operands, options };
       parsed = { call, settings };
     },
+    info: refuse,
+    check: refuse,
     capture: refuse,
     convert: refuse,
     repair: refuse,

@@ -10,6 +10,7 @@ import { pipeInto } from '../convert/pipes.ts';
 import type { ConvertReport, KeptLoss } from '../convert/report.ts';
 import { fileMark, sidecarOf } from '../convert/sidecar.ts';
 import { flattened } from '../dump/flattened/write.ts';
+import type { PagePool } from '../dump/packed-pages.ts';
 import { iomemText } from '../dump/raw/layout.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSink } from '../host/file-sink.ts';
@@ -19,9 +20,10 @@ import { type ConvertPlan, planConvert } from './convert-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import { refuseLackOfSpace } from './free-space.ts';
 import type { ConvertFlags, Settings } from './handlers.ts';
-import { openInput } from './input.ts';
+import { type OpenedInput, openInput } from './input.ts';
 import { inputFlagsOf } from './input-options.ts';
 import type { Io } from './io.ts';
+import { poolFor } from './jobs.ts';
 import { progressLine } from './progress.ts';
 import { type CountingPipe, standardPipe } from './standard-pipe.ts';
 import { packageVersion } from './version.ts';
@@ -44,28 +46,32 @@ export async function convertFiles(
       hint: 'tsdump convert IN - | ...',
     });
   }
-  const { dump, remarks } = await openInput(plan.inputs, inputFlagsOf(flags));
+  const opened = await openInput(plan.inputs, inputFlagsOf(flags));
+  const { dump } = opened;
+  let pool: PagePool | undefined;
   try {
-    const report = await convertDump(dump, plan, remarks, io);
+    pool = await poolFor(dump, opened.input, plan.jobs);
+    const report = await convertDump(opened, pool, plan, io);
     print(report, plan, settings, io);
     const isPartial = (report.written?.unreadable ?? 0) > 0 || report.incomplete !== undefined;
     return isPartial && settings.strict ? exitStatus.absent : exitStatus.done;
   } finally {
+    await pool?.close();
     dump.close();
   }
 }
 
 /** Writes the dump as planned, and what stands beside it. Throws DumpErrors. */
 export async function convertDump(
-  dump: Dump,
+  { dump, remarks }: Pick<OpenedInput, 'dump' | 'remarks'>,
+  pool: PagePool,
   plan: ConvertPlan,
-  remarks: readonly string[],
   io: Io,
 ): Promise<ConvertReport> {
   const { writer, compression, level } = plan;
   const losses = keptLosses(dump, plan);
   refuseLosses(losses, plan);
-  const prepared = prepare(dump, { format: writer.name, level });
+  const prepared = await prepare(dump, { format: writer.name, level, pool });
   const { image } = prepared.content;
   const report = {
     outputs: plan.outputs,
@@ -85,7 +91,7 @@ export async function convertDump(
   if (plan.dryRun) return { ...report, written: undefined };
   const narrow = plan.outputs.flatMap((path) => lackOfSpace(path, plan, report));
   for (const remark of narrow) io.err(`${remark}\n`);
-  const written = await writeFiles(prepared, plan, io);
+  const written = await writeFiles(prepared, pool, plan, io);
   // What is cut is known when all of it was read.
   return { ...report, written, incomplete: dump.incomplete };
 }
@@ -122,6 +128,7 @@ function lackOfSpace(
 
 async function writeFiles(
   prepared: Prepared,
+  pool: PagePool,
   plan: ConvertPlan,
   io: Io,
 ): Promise<NonNullable<ConvertReport['written']>> {
@@ -147,7 +154,7 @@ async function writeFiles(
       format: plan.writer.name,
       compression: plan.compression,
       level: plan.level,
-      codecs: world.codecs,
+      ...{ pool, codecs: world.codecs },
       ...(progress === undefined ? {} : { progress: progress.update }),
     });
     for (const sink of sinks) sink.finish();

@@ -66,6 +66,19 @@ export type ScenarioRequest =
   | { readonly action: 'show'; readonly name: string }
   | { readonly action: 'check'; readonly files: readonly string[] };
 
+export interface InfoRequest {
+  readonly files: readonly string[];
+  /** How they are to be read. */
+  readonly input: InputFlags;
+}
+
+export interface CheckRequest extends InfoRequest {
+  readonly quick?: boolean;
+  /** Where the picture goes; - is standard output. */
+  readonly svg?: string;
+  readonly force?: boolean;
+}
+
 /** What the words lead to. Each may be asynchronous; parsing waits for it. */
 export interface Handlers {
   readonly version: string;
@@ -75,6 +88,8 @@ export interface Handlers {
   analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
+  info(request: InfoRequest, settings: Settings): void | Promise<void>;
+  check(request: CheckRequest, settings: Settings): void | Promise<void>;
   /** The last of the files is the one to write. */
   convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;
   repair(files: readonly string[], flags: RepairFlags, settings: Settings): void | Promise<void>;

@@ -13,6 +13,7 @@ import { openSplit } from '../dump/open.ts';
 import { parseIomem } from '../dump/raw/layout.ts';
 import type { Dump, MemoryRange } from '../dump/types.ts';
 import { fileSource } from '../host/file-source.ts';
+import type { PageInput } from '../host/page-input.ts';
 import { oneOf } from './capture-options.ts';
 import { openVmcore } from './images.ts';
 import type { InputFlags } from './input-options.ts';
@@ -20,6 +21,8 @@ import { readText, world } from './world.ts';
 
 export interface OpenedInput {
   readonly dump: Dump;
+  /** How the dump was opened, for who opens it again. */
+  readonly input: PageInput;
   /** With the file of ranges that was found beside. */
   readonly flags: InputFlags;
   /** What was taken beside what was named: a line each. */
@@ -42,13 +45,15 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
   // An unset variable in a script gives an empty name.
   if (path === undefined || paths.includes('')) throw new DumpError('usage', 'no dump was named');
   if (paths.length > 1) {
-    const dump = await openSplit(sourcesOf(paths), { ...world, ...optionsOf(given) });
-    return { dump, flags: given, remarks: [] };
+    const options = optionsOf(given);
+    const dump = await openSplit(sourcesOf(paths), { ...world, ...options });
+    return { dump, input: { files: paths, ...options }, flags: given, remarks: [] };
   }
   const flags = withRanges(path, given);
   const side = sideFileOf(path);
   const ranges = side.facts === undefined ? {} : { ranges: rangesOf(side.facts) };
-  const dump = await openVmcore(path, { ...ranges, ...optionsOf(flags) });
+  const options = { ...ranges, ...optionsOf(flags) };
+  const dump = await openVmcore(path, options);
   if (given.ranges !== undefined && dump.format !== 'raw') {
     dump.close();
     throw new DumpError('usage', `--ranges: ${dump.description} says itself what it holds`, {
@@ -58,7 +63,12 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
   }
   const found = flags.ranges === given.ranges ? [] : [`the memory in ${path}: by ${flags.ranges}`];
   const remarks = [...found, ...side.remarks];
-  return { dump: side.facts === undefined ? dump : withSidecar(dump, side.facts), flags, remarks };
+  return {
+    dump: side.facts === undefined ? dump : withSidecar(dump, side.facts),
+    input: { files: paths, ...options },
+    flags,
+    remarks,
+  };
 }
 
 interface SideFile {

@@ -51,6 +51,14 @@ async function run(argv: readonly string[]): Promise<number> {
     analyze: async (request, settings) => {
       status = await analyze(line, request, settings, processIo(settings));
     },
+    info: async (request, settings) => {
+      const { informOf } = await import('./info.ts');
+      status = await informOf(request, settings, processIo(settings));
+    },
+    check: async (request, settings) => {
+      const { checkFiles } = await import('./check.ts');
+      status = await checkFiles(request, settings, processIo(settings));
+    },
     capture: async (flags, command, settings) => {
       status = await capture(flags, command, settings, processIo(settings));
     },

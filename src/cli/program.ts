@@ -8,6 +8,7 @@ import { nodeOf } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { addCapture, addScenario } from './capture-commands.ts';
 import { addConvert, addRepair } from './convert-commands.ts';
+import { addCheck, addInfo } from './dump-commands.ts';
 import { addExamples } from './examples.ts';
 import type { Handlers, Settings } from './handlers.ts';
 import { addInputOptions, type InputFlags, inputFlagsOf } from './input-options.ts';
@@ -52,6 +53,8 @@ export function createProgram(handlers: Handlers): Command {
     });
   const settings = (): Settings => settingsOf(program.opts());
   addAnalyze(program, handlers, settings);
+  addInfo(program, handlers, settings);
+  addCheck(program, handlers, settings);
   addConvert(program, handlers, settings);
   addRepair(program, handlers, settings);
   addCapture(program, handlers, settings);
@@ -73,8 +76,8 @@ export function commandTree(version: string): Command {
   const nothing = (): void => {};
   return createProgram({
     ...{ version, out: nothing, err: nothing, welcome: nothing },
-    ...{ analyze: nothing, capture: nothing, convert: nothing, repair: nothing },
-    ...{ scenario: nothing, completion: nothing },
+    ...{ analyze: nothing, info: nothing, check: nothing, convert: nothing, repair: nothing },
+    ...{ capture: nothing, scenario: nothing, completion: nothing },
   });
 }
 

@@ -8,9 +8,10 @@ import { joinRegions, type Region } from '../convert/regions.ts';
 import { openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSource } from '../host/file-source.ts';
+import { inlinePool } from '../host/page-pool.ts';
 import { type RepairReport, repairEnvelope, repairLines } from '../render/repair.ts';
 import { convertDump } from './convert.ts';
-import { planConvert } from './convert-plan.ts';
+import { type ConvertPlan, planConvert } from './convert-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import type { RepairFlags, Settings } from './handlers.ts';
 import { type OpenedInput, openInput } from './input.ts';
@@ -39,7 +40,7 @@ export async function repairFiles(
       written:
         output === undefined || all.length === 0
           ? undefined
-          : await convertDump(mended, planOf(mended, paths, output, flags), [], io),
+          : await writeMended(mended, planOf(mended, paths, output, flags), io),
     };
     print(report, settings, io);
     const isLeft = all.some(({ mend }) => output === undefined || mend === undefined);
@@ -47,6 +48,10 @@ export async function repairFiles(
   } finally {
     dump.close();
   }
+}
+
+function writeMended(dump: Dump, plan: ConvertPlan, io: Io): ReturnType<typeof convertDump> {
+  return convertDump({ dump, remarks: [] }, inlinePool(dump, world.codecs), plan, io);
 }
 
 interface OpenedFiles extends Pick<OpenedInput, 'dump' | 'remarks'> {
@@ -98,7 +103,7 @@ function planOf(
   paths: readonly string[],
   output: string,
   { to, compress, force }: RepairFlags,
-): ReturnType<typeof planConvert> {
+): ConvertPlan {
   return planConvert([...paths, output], {
     to: to ?? formatOf(dump),
     ...(compress === undefined ? {} : { compress }),

@@ -16,6 +16,7 @@ import type { Codecs } from '../codec/types.ts';
 import { isZeroPage, zeroPageOf } from './content.ts';
 import { compressionBits, compressionFlags, type Geometry, PageDescriptor } from './disk-dump.ts';
 import type { PageReader, Part } from './format.ts';
+import { joinRuns } from './runs.ts';
 import type { Page, PageRun, PageState } from './types.ts';
 
 /** So many descriptors from the end tell whether the file was cut; zero pages say nothing. */
@@ -131,6 +132,17 @@ export class DescribedPages implements PageReader, Part {
       state = now;
     }
     if (end > start) yield { first: start, end, state };
+  }
+
+  lost(): Iterable<PageRun> {
+    return joinRuns(this.lostIn(this.first, this.end));
+  }
+
+  *lostIn(first: number, end: number): Generator<PageRun> {
+    const { stored } = this.#geometry;
+    for (const run of this.runsIn(first, end)) {
+      if (run.state === 'missing' && stored.has(run.first)) yield run;
+    }
   }
 
   load(pfn: number): Page {

@@ -48,6 +48,10 @@ export class DumpFile implements Dump {
     return this.#pages.incomplete;
   }
 
+  lost(): Iterable<PageRun> {
+    return this.#pages.lost?.() ?? [];
+  }
+
   get format(): string {
     return this.#facts.format;
   }

@@ -31,6 +31,8 @@ export interface PageReader {
   /** As load, but the next call may overwrite the bytes. */
   glance?(pfn: number): Page;
   runs(): Iterable<PageRun>;
+  /** See Dump. */
+  lost?(): Iterable<PageRun>;
 }
 
 /**
@@ -45,6 +47,8 @@ export interface Part {
   promised(first: number, end: number): number;
   /** Runs of a range, not all maximal. */
   runsIn(first: number, end: number): Iterable<PageRun>;
+  /** What of a range this part should hold and does not. */
+  lostIn(first: number, end: number): Iterable<PageRun>;
 }
 
 export interface OpenedFile {

@@ -9,7 +9,7 @@ export function* joinRuns(runs: Iterable<PageRun>): Generator<PageRun> {
   let state: PageState | undefined;
   for (const run of runs) {
     if (run.end <= run.first) continue;
-    if (run.state !== state) {
+    if (run.state !== state || run.first !== end) {
       if (state !== undefined) yield { first, end, state };
       first = run.first;
       state = run.state;

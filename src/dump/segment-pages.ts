@@ -45,6 +45,10 @@ class SegmentPages implements PageReader {
     return this.#map.runs();
   }
 
+  lost(): Iterable<PageRun> {
+    return this.#map.lost();
+  }
+
   load(pfn: number): Page {
     const pieces = this.#map.piecesOf(pfn);
     const cut = pieces.find(({ state }) => state === 'missing');

@@ -106,6 +106,17 @@ export class SegmentMap {
     return joinRuns(this.#stretches());
   }
 
+  /** Pages that a segment promises behind the end of the file. */
+  lost(): Iterable<PageRun> {
+    return joinRuns(this.#lost());
+  }
+
+  *#lost(): Generator<PageRun> {
+    for (const run of this.#stretches()) {
+      if (run.state === 'missing' && this.piecesOf(run.first).length > 0) yield run;
+    }
+  }
+
   /** Between two page boundaries near piece edges the state cannot change. */
   *#stretches(): Generator<PageRun> {
     const edges = new Set<number>([0, this.endPfn]);

@@ -135,6 +135,19 @@ class SplitPages implements PageReader {
     yield* this.#parts[0]!.part.runsIn(at, this.endPfn);
   }
 
+  lost(): Iterable<PageRun> {
+    return joinRuns(this.#lost());
+  }
+
+  *#lost(): Generator<PageRun> {
+    let at = 0;
+    for (const { part } of this.#parts) {
+      yield* part.lostIn(at, part.end);
+      at = part.end;
+    }
+    yield* this.#parts[0]!.part.lostIn(at, this.endPfn);
+  }
+
   /** Of a page that is in none, any part can say why. */
   #partOf(pfn: number): OrderedPart {
     const found = this.#parts.find(({ part }) => pfn >= part.first && pfn < part.end);

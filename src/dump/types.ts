@@ -127,6 +127,11 @@ export interface Dump extends MemoryImage {
   readonly level: number | undefined;
   /** Why the dump is not whole (flag, cut file); undefined for a whole one. */
   readonly incomplete: string | undefined;
+  /**
+   * Those of the missing pages that the file should have: it was cut, or says that they were lost.
+   * The other ones are no RAM that it knows of. LKCD cannot tell: it has none.
+   */
+  lost?(): Iterable<PageRun>;
   /** The file as it lies on the disk; undefined where memory comes from none. */
   readonly file?: Source | undefined;
   close(): void;

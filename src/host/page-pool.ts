@@ -8,7 +8,8 @@ import { Tinypool } from 'tinypool';
 import { DumpError, reasonOf } from '../bytes/errors.ts';
 import type { Codecs, CompressionName } from '../codec/types.ts';
 import { type Batch, type PackedPages, PagePacker, type PagePool } from '../dump/packed-pages.ts';
-import type { MemoryImage, MemoryRange } from '../dump/types.ts';
+import type { MemoryImage } from '../dump/types.ts';
+import type { PageInput } from './page-input.ts';
 import { heedSignals } from './signals.ts';
 
 /** What is to be done with a batch. */
@@ -40,13 +41,6 @@ export function inlinePool(image: MemoryImage, codecs: Codecs): PagePool {
     findZeros: (batches) => each(batches, (runs) => packer.markZeros(runs)),
     close: async () => {},
   };
-}
-
-/** How a thread opens the dump that the caller has open: plain data. */
-export interface PageInput {
-  readonly files: readonly string[];
-  readonly format?: string | undefined;
-  readonly ranges?: readonly MemoryRange[] | undefined;
 }
 
 /** What a thread is given to do. */

@@ -1,11 +1,9 @@
 /** A thread of the page pool: it has the dump open for itself, and answers one task at a time. */
 
 import Tinypool from 'tinypool';
-import { streamed } from '../bytes/source.ts';
-import { openDump, openSplit } from '../dump/open.ts';
 import { type PackedPages, PagePacker } from '../dump/packed-pages.ts';
-import { fileSource } from './file-source.ts';
-import type { PageInput, PageTask } from './page-pool.ts';
+import { openPages, type PageInput } from './page-input.ts';
+import type { PageTask } from './page-pool.ts';
 import { nodeWorld } from './world.ts';
 
 const { codecs } = nodeWorld();
@@ -31,12 +29,6 @@ function moved(packed: PackedPages): unknown {
   return Tinypool.move(moving as Parameters<typeof Tinypool.move>[0]);
 }
 
-async function packerOf({ files, format, ranges }: PageInput): Promise<PagePacker> {
-  const options = { codecs, format, ranges };
-  const sources = files.map((file) => streamed(fileSource(file)));
-  const [only] = sources;
-  const isWhole = sources.length === 1 && only !== undefined;
-  return new PagePacker(
-    isWhole ? await openDump(only, options) : await openSplit(sources, options),
-  );
+async function packerOf(input: PageInput): Promise<PagePacker> {
+  return new PagePacker(await openPages(input, codecs));
 }

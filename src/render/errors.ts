@@ -38,7 +38,8 @@ export function errorJson(error: DumpError): JsonError {
   };
 }
 
-function whereJson(where: Where): Record<string, string | number> {
+/** Without what is not known. */
+export function whereJson(where: Where): Record<string, string | number> {
   const known: Record<string, string | number> = {};
   for (const [key, value] of Object.entries(where)) {
     if (value === undefined) continue;

@@ -26,7 +26,8 @@ async function values(...words: string[]): Promise<string[]> {
 describe('what fits', () => {
   test('commands, with their meaning', async () => {
     expect(await values('')).toEqual([
-      ...['analyze', 'capture', 'mkdump', 'kexec', 'scenario', 'completion', 'help'],
+      ...['analyze', 'info', 'check', 'capture', 'mkdump', 'kexec', 'scenario', 'completion'],
+      'help',
     ]);
     const [scenario] = (await fitting('scen')).candidates;
     expect(scenario?.meaning).toMatch(/^list, show and check scenarios/);
@@ -97,6 +98,8 @@ describe('what fits', () => {
     ],
     [['analyze', '--script', 'x.ts', ''], []],
     [['analyze', 'vmcore', '--script', 'x.ts', '--', ''], []],
+    [['check', 'vmcore', ''], []],
+    [['check', 'vmcore', '--svg', ''], ['.svg']],
     [
       ['scenario', 'check', 'a.yaml', ''],
       ['.yaml', '.yml'],

@@ -34,6 +34,7 @@ const ofOptions: Readonly<Record<string, Values>> = {
   output: files(),
   trace: files(),
   picture: files('.svg', '.html'),
+  svg: files('.svg'),
   script: files('.ts', '.mts', '.js', '.mjs'),
   'emit-types': files('.d.ts'),
   async method() {
@@ -81,8 +82,10 @@ export async function operandValues(node: Command): Promise<Completion> {
   switch (node.name()) {
     case 'show':
       return scenarios();
-    case 'check':
-      return { candidates: [], files: ['.yaml', '.yml'] };
+    case 'check': {
+      const isScenario = node.parent?.name() === 'scenario';
+      return isScenario ? { candidates: [], files: ['.yaml', '.yml'] } : anyFile;
+    }
     case 'completion':
       return listed(['bash', 'zsh', 'fish'], (name) => [name, '']);
     default:

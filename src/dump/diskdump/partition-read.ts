@@ -175,6 +175,16 @@ export class PartitionPages implements PageReader {
     return joinRuns(this.#pages());
   }
 
+  lost(): Iterable<PageRun> {
+    return joinRuns(this.#lost());
+  }
+
+  *#lost(): Generator<PageRun> {
+    for (const run of this.#pages()) {
+      if (run.state === 'missing' && this.#layout.ram.has(run.first)) yield run;
+    }
+  }
+
   /** Not a run a page: a bitmap of a few megabytes has tens of millions of pages. */
   *#pages(): Generator<PageRun> {
     const { ram, dumped } = this.#layout;

@@ -43,7 +43,7 @@ import {
 } from './layout.ts';
 
 /** What differs between the classes. */
-interface ElfClass {
+export interface ElfClass {
   readonly bits: 32 | 64;
   readonly Phdr: typeof Elf32Phdr | typeof Elf64Phdr;
   header(source: Source): HeaderValues;
@@ -108,7 +108,7 @@ export async function openElf(source: Source, _context: OpenContext): Promise<Op
   };
 }
 
-function classOf(source: Source): ElfClass {
+export function classOf(source: Source): ElfClass {
   const ident = readStruct(source, 0, ElfIdent);
   const where = { file: source.name, offset: ElfIdent.offsetOf('ei_class') };
   if (ident.ei_data !== ELFDATA2LSB) {
@@ -131,7 +131,7 @@ interface Header {
   readonly shnum: number;
 }
 
-function readHeader(source: Source, kind: ElfClass): Header {
+export function readHeader(source: Source, kind: ElfClass): Header {
   const header = kind.header(source);
   const whereOf = (offset: number) => ({ file: source.name, offset });
   if (header.e_type !== ET_CORE) {
@@ -162,7 +162,7 @@ function readHeader(source: Source, kind: ElfClass): Header {
   };
 }
 
-interface ProgramHeader {
+export interface ProgramHeader {
   readonly type: number;
   readonly offset: number;
   readonly physical: number;
@@ -170,7 +170,11 @@ interface ProgramHeader {
   readonly memorySize: number;
 }
 
-function readProgramHeaders(source: Source, kind: ElfClass, header: Header): ProgramHeader[] {
+export function readProgramHeaders(
+  source: Source,
+  kind: ElfClass,
+  header: Header,
+): ProgramHeader[] {
   let count = header.phnum;
   if (count === PN_XNUM) count = kind.sectionInfo(source, header.shoff);
   const { Phdr } = kind;

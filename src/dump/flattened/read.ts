@@ -46,11 +46,12 @@ export async function openFlattened(source: Source, context: OpenContext): Promi
             state: (pfn) => pages.state(pfn),
             load: (pfn) => pages.load(pfn),
             runs: () => pages.runs(),
+            lost: () => pages.lost?.() ?? [],
           },
   };
 }
 
-interface Records {
+export interface Records {
   /** Target ranges in the inner file; owners index `payloadAt` and `targetAt`. */
   readonly map: RangeMap;
   readonly payloadAt: readonly number[];
@@ -60,7 +61,8 @@ interface Records {
   readonly problem: string | undefined;
 }
 
-function scanRecords(source: Source): Records {
+/** Throws `truncated` where there is not one. */
+export function scanRecords(source: Source): Records {
   const payloadAt: number[] = [];
   const targetAt: number[] = [];
   const targetEnd: number[] = [];
@@ -103,7 +105,7 @@ function scanRecords(source: Source): Records {
   return { map: firstWins(targetAt, targetEnd), payloadAt, targetAt, innerSize, problem };
 }
 
-function innerSource(source: Source, records: Records): Source {
+export function innerSource(source: Source, records: Records): Source {
   const { map, payloadAt, targetAt, innerSize, problem } = records;
   return {
     name: source.name,

@@ -48,7 +48,7 @@ export async function openMkdump(source: Source, _context: OpenContext): Promise
   return { facts, pages: new MkdumpPages(source, header, table, problems) };
 }
 
-function readHeader(source: Source): Header {
+export function readHeader(source: Source): Header {
   const header = readStruct(source, 0, MkdumpHeader);
   const whereOf = (field: keyof Header): { file: string; offset: number } => {
     return { file: source.name, offset: MkdumpHeader.offsetOf(field) };
@@ -75,7 +75,7 @@ interface Range {
   readonly offset: number;
 }
 
-function readRanges(source: Source, header: Header): Range[] {
+export function readRanges(source: Source, header: Header): Range[] {
   const size = header.range_count * MkdumpRange.size;
   const bytes = readExactly(source, header.ranges_offset, size, 'table of ranges');
   const ranges: Range[] = [];
@@ -152,6 +152,17 @@ class MkdumpPages implements PageReader {
 
   runs(): Iterable<PageRun> {
     return joinRuns(this.#pieces());
+  }
+
+  lost(): Iterable<PageRun> {
+    return joinRuns(this.#lost());
+  }
+
+  *#lost(): Generator<PageRun> {
+    for (const run of this.#pieces()) {
+      const isDue = run.end > run.first && this.#rangeOf(run.first) !== undefined;
+      if (run.state === 'missing' && isDue) yield run;
+    }
   }
 
   load(pfn: number): Page {

@@ -137,7 +137,8 @@ function endPfn({ memory, verdict }: RunReport): number {
   return runs.reduce((end, run) => Math.max(end, run[1]), Math.max(1, memory.endPfn));
 }
 
-function powerOfTwo(atLeast: number): number {
+/** The smallest one that is not below. */
+export function powerOfTwo(atLeast: number): number {
   return 2 ** Math.max(0, Math.ceil(Math.log2(atLeast)));
 }
 
@@ -200,7 +201,12 @@ function paintedWriters(
   return painted;
 }
 
-function addGap(rows: (MapRow | MapGap)[], firstPfn: number, pages: number): void {
+/** A row that is left out, joined with the ones before. */
+export function addGap<Row extends object>(
+  rows: (Row | MapGap)[],
+  firstPfn: number,
+  pages: number,
+): void {
   const last = rows.at(-1);
   const endPfn = firstPfn + pages;
   if (last !== undefined && 'endPfn' in last) rows[rows.length - 1] = { ...last, endPfn };

@@ -21,19 +21,23 @@ import {
   writerKinds,
 } from './memory-map.ts';
 
-const left = 120;
-const top = 8;
-const columns = 128;
-const cellWidth = 6;
-const cellHeight = 12;
-const pitch = 19;
+/** Where rows begin, and how large cells are, in every map. */
+export const mapLayout = {
+  left: 120,
+  top: 8,
+  columns: 128,
+  cellWidth: 6,
+  cellHeight: 12,
+  pitch: 19,
+} as const;
+const { left, top, columns, cellWidth, cellHeight, pitch } = mapLayout;
 const legendPitch = 22;
 
 export function memoryDrawing(report: CaptureReport): Drawing {
   const map = memoryMapOf(report, { columns, maxRows: 32 });
   const bottom = top + map.rows.length * pitch;
   const cell = map.pagesPerCell * map.pageSize;
-  const legend = legendMarks(map, bottom + 40);
+  const legend = legendMarks(legendEntries(map), bottom + 40);
   const rows = map.rows.map((row, index) => rowMarks(row, map, top + index * pitch));
   return {
     title: 'Map of memory',
@@ -144,13 +148,8 @@ function strike(x: number, y: number, letter: string, texts: readonly string[]):
 r="7"/><text class="strike-letter middle" x="${x}" y="${y + 3.2}">${letter}</text></g>`;
 }
 
-interface Legend {
-  readonly marks: readonly Markup[];
-  readonly bottom: number;
-}
-
-function legendMarks({ states, targets, writers }: MemoryMap, y: number): Legend {
-  const entries = [
+function legendEntries({ states, targets, writers }: MemoryMap): LegendEntry[] {
+  return [
     ...cellStates
       .filter((state) => state !== 'no RAM' && states.has(state))
       .map((state) => ({ sign: swatch(state), text: stateText[state] })),
@@ -164,6 +163,20 @@ function legendMarks({ states, targets, writers }: MemoryMap, y: number): Legend
         text: markText[writer],
       })),
   ];
+}
+
+/** A sign of 18 columns, and what it stands for. */
+export interface LegendEntry {
+  readonly sign: Markup;
+  readonly text: string;
+}
+
+export interface Legend {
+  readonly marks: readonly Markup[];
+  readonly bottom: number;
+}
+
+export function legendMarks(entries: readonly LegendEntry[], y: number): Legend {
   let x = left;
   let line = y;
   const drawn: Markup[] = [];
@@ -200,7 +213,7 @@ function rangeText({ firstPfn }: MapRow, first: number, end: number, map: Memory
   return `${hexAddress(address(first))}-${hexAddress(address(end) - 1)}`;
 }
 
-interface Run<T> {
+export interface Run<T> {
   readonly value: T;
   readonly first: number;
   /** Exclusive. */
@@ -208,7 +221,7 @@ interface Run<T> {
 }
 
 /** Neighbours of equal value as one. */
-function runsOf<T>(values: readonly T[]): Run<T>[] {
+export function runsOf<T>(values: readonly T[]): Run<T>[] {
   const runs: Run<T>[] = [];
   for (const [index, value] of values.entries()) {
     const last = runs.at(-1);

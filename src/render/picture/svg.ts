@@ -11,20 +11,25 @@ import { timelineDrawing } from './svg-timeline.ts';
 
 const headHeight = 98;
 const headingHeight = 34;
-const margin = 20;
+export const margin = 20;
 
 /** An SVG document. The same subject, the same bytes. */
 export function captureSvg(subject: CaptureSubject): string {
   const { report, machine } = subject;
-  const parts: Markup[] = [];
   const drawings = [timelineDrawing(report), memoryDrawing(report)];
+  const title = `${report.method} on ${machine}: ${report.verdict.class}`;
+  return svgDocument(title, headMarks(subject), drawings);
+}
+
+/** `head`: marks of the title and what goes with it, in the first `headHeight` units. */
+export function svgDocument(title: string, head: Markup, drawings: readonly Drawing[]): string {
+  const parts: Markup[] = [];
   let y = headHeight;
   for (const drawing of drawings) {
     parts.push(placed(drawing, y));
     y += headingHeight + drawing.height + margin;
   }
   const width = pictureWidth + 2 * margin;
-  const title = `${report.method} on ${machine}: ${report.verdict.class}`;
   const description = drawings.map((each) => `${each.title}: ${each.description}`).join(' ');
   return `${
     markup`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y}" \
@@ -34,15 +39,15 @@ viewBox="0 0 ${width} ${y}" role="img" aria-labelledby="title text">
 <style>${new Markup(pictureCss)}</style>
 ${patterns}
 <rect class="ground" width="${width}" height="${y}"/>
-${headMarks(subject)}
+${head}
 ${parts}
 </svg>`.text
   }\n`;
 }
 
 /** Wider text than this would leave the picture, in characters of the heading and of the text. */
-const headingLength = 70;
-const textLength = 105;
+export const headingLength = 70;
+export const textLength = 105;
 
 /** What was run, on what, how it ended. */
 function headMarks({ report, machine, again }: CaptureSubject): Markup {

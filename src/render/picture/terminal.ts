@@ -137,7 +137,7 @@ const markCharacters: Readonly<Record<MarkKind, string>> = {
   cpu: 'x',
 };
 
-const addressWidth = 12;
+export const addressWidth = 12;
 
 export function memoryMapLines(report: RunReport, { width, colour }: TerminalStyle): string[] {
   const chalk = new Chalk({ level: colour === 'colour' ? 1 : 0 });
@@ -168,7 +168,10 @@ function rowLines(
   return [above, `${' '.repeat(addressWidth + 1)}${below}`.trimEnd()];
 }
 
-function gapLine({ firstPfn, endPfn }: MapGap, { pageSize }: MemoryMap): string {
+export function gapLine(
+  { firstPfn, endPfn }: MapGap,
+  { pageSize }: Pick<MemoryMap, 'pageSize'>,
+): string {
   const address = hexAddress(firstPfn * pageSize).padStart(addressWidth);
   return `${address} no RAM below ${hexAddress(endPfn * pageSize)}`;
 }
@@ -190,6 +193,16 @@ function legendLines(
     })),
     ...shownMarks.map((mark) => ({ sign: markPaint(mark, chalk), text: markText[mark] })),
   ];
+  return legendRows(entries, width);
+}
+
+/** A sign of one column, and what it stands for. */
+export interface LegendEntry {
+  readonly sign: string;
+  readonly text: string;
+}
+
+export function legendRows(entries: readonly LegendEntry[], width: number): string[] {
   const lines: string[] = [];
   let line = '';
   let used = 0;
