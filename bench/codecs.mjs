@@ -21,7 +21,7 @@ const most = 12_000;
 /** Neighbours resemble each other: some of them, then others from further up. */
 const runPages = 8;
 const everyRun = 13;
-const rounds = 3;
+const rounds = 5;
 const names = ['zlib', 'lzo', 'snappy', 'zstd', 'rle'];
 
 /** Pages that are not zero, from all over a dump; from all of it where it is small. */

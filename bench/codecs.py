@@ -1,8 +1,8 @@
 """How fast the C libraries pack and unpack pages: the peer of codecs.mjs.
 
 Arguments: a file of pages, and their size. One line for each library that is here: codec, MB/s per
-second of CPU time packed and unpacked (best of three rounds), bytes packed. makedumpfile makes these
-calls: lzo1x_1, zlib and zstd at level 1, snappy.
+second of CPU time packed and unpacked (best of three rounds), bytes packed. makedumpfile makes
+these calls: lzo1x_1, zlib and zstd at level 1, snappy.
 """
 import ctypes
 import sys
