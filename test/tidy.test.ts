@@ -25,7 +25,7 @@ const ranks: readonly (readonly string[])[] = [
   ['cli', 'index.ts', 'browser.ts'],
   ['host'],
   ['render'],
-  ['compare', 'analyze', 'cluster'],
+  ['compare', 'analyze', 'cluster', 'convert'],
   ['trial'],
   ['capture'],
   ['machine'],

@@ -100,8 +100,8 @@ function isThere(state: PageState): boolean {
   return state === 'stored' || state === 'zero';
 }
 
-/** The run, in state `otherwise` where the map has no bit. */
-function* outlined(run: PageRun, map: Bitmap, otherwise: PageState): Generator<PageRun> {
+/** The run in pieces, in state `otherwise` where the map has no bit; some may be empty. */
+export function* outlined(run: PageRun, map: Bitmap, otherwise: PageState): Generator<PageRun> {
   let at = run.first;
   for (const { first, end } of map.runs(run.first, run.end)) {
     yield { first: at, end: first, state: otherwise };
