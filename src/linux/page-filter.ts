@@ -3,8 +3,8 @@
  * the struct pages in the image itself. A page whose struct page cannot be read is kept.
  */
 
-import { Bitmap } from '../bytes/bitmap.ts';
-import { FilteredImage, findZeroPages, outlined, pagesThere } from '../dump/filtered.ts';
+import type { Bitmap } from '../bytes/bitmap.ts';
+import { FilteredImage, findZeroPages, outlined, pageMap, pagesThere } from '../dump/filtered.ts';
 import type { MemoryImage } from '../dump/types.ts';
 import type { AddressSpace } from './memory.ts';
 import { type PageKernel, type PageLayout, pageLayout } from './page-layout.ts';
@@ -92,8 +92,8 @@ export function* pagesByClass(
   kernel: PageKernel | undefined,
   image: MemoryImage,
 ): Generator<PagesOfClass> {
-  const there = Bitmap.ofSize(image.endPfn);
-  const zero = Bitmap.ofSize(image.endPfn);
+  const there = pageMap(image);
+  const zero = pageMap(image);
   for (const { first, end, state } of image.runs()) {
     if (state === 'stored' || state === 'zero') there.addRange(first, end);
     if (state === 'zero') zero.addRange(first, end);
