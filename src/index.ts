@@ -40,6 +40,7 @@ export { attempt, DumpError, type ErrorCode, type Where } from './bytes/errors.t
 export type { Pipe, Sink } from './bytes/sink.ts';
 export { memorySource, type Source } from './bytes/source.ts';
 export { hex16, printable } from './bytes/text.ts';
+export { costsOf, type Forecast, type ForecastOptions, forecast } from './convert/forecast.ts';
 export type { DumpContent, WriteSummary } from './dump/content.ts';
 export { flattened } from './dump/flattened/write.ts';
 export type { PagePool } from './dump/packed-pages.ts';
@@ -86,6 +87,7 @@ export {
   memberAddress,
   typeOf,
 } from './linux/objects.ts';
+export { countByClass, type Filtered, filtered } from './linux/page-filter.ts';
 export { type PanicContext, panicMessage, panicTask } from './linux/panic.ts';
 export { memoryUse, processArguments, userMemory } from './linux/processes.ts';
 export type { KernelSymbol, SymbolAt } from './linux/symbols.ts';

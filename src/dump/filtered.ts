@@ -4,6 +4,7 @@
  */
 
 import { Bitmap } from '../bytes/bitmap.ts';
+import { DumpError } from '../bytes/errors.ts';
 import { isZeroPage } from './content.ts';
 import { joinRuns } from './runs.ts';
 import type { MemoryImage, Page, PageRun, PageState } from './types.ts';
@@ -69,7 +70,7 @@ export class FilteredImage implements MemoryImage {
  * that cannot be read is none.
  */
 export function findZeroPages(image: MemoryImage, within: Bitmap): Bitmap {
-  const zero = Bitmap.ofSize(image.endPfn);
+  const zero = pageMap(image);
   for (const run of image.runs()) {
     if (!isThere(run.state)) continue;
     for (const { first, end } of within.runs(run.first, run.end)) {
@@ -87,9 +88,20 @@ function addZeroPages(image: MemoryImage, first: number, end: number, zero: Bitm
   }
 }
 
+/** 16 TiB of addresses, as LKCD and diskdump have: beyond that it is a wild header. */
+const maxPages = 2 ** 32;
+
+/** A bit for each page frame of an image, none set; `unsupported` for more than there can be. */
+export function pageMap({ name, endPfn, pageSize }: MemoryImage): Bitmap {
+  if (endPfn <= maxPages) return Bitmap.ofSize(endPfn);
+  throw new DumpError('unsupported', 'addresses beyond 16 TiB: not filtered', {
+    where: { file: name, physical: BigInt(endPfn - 1) * BigInt(pageSize) },
+  });
+}
+
 /** Pages that an image has, by its index. */
 export function pagesThere(image: MemoryImage): Bitmap {
-  const pages = Bitmap.ofSize(image.endPfn);
+  const pages = pageMap(image);
   for (const { first, end, state } of image.runs()) {
     if (isThere(state)) pages.addRange(first, end);
   }
@@ -100,8 +112,8 @@ function isThere(state: PageState): boolean {
   return state === 'stored' || state === 'zero';
 }
 
-/** The run, in state `otherwise` where the map has no bit. */
-function* outlined(run: PageRun, map: Bitmap, otherwise: PageState): Generator<PageRun> {
+/** The run in pieces, in state `otherwise` where the map has no bit; some may be empty. */
+export function* outlined(run: PageRun, map: Bitmap, otherwise: PageState): Generator<PageRun> {
   let at = run.first;
   for (const { first, end } of map.runs(run.first, run.end)) {
     yield { first: at, end: first, state: otherwise };

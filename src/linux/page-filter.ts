@@ -3,12 +3,19 @@
  * the struct pages in the image itself. A page whose struct page cannot be read is kept.
  */
 
-import { Bitmap } from '../bytes/bitmap.ts';
-import { FilteredImage, findZeroPages, pagesThere } from '../dump/filtered.ts';
+import type { Bitmap } from '../bytes/bitmap.ts';
+import { FilteredImage, findZeroPages, outlined, pageMap, pagesThere } from '../dump/filtered.ts';
 import type { MemoryImage } from '../dump/types.ts';
 import type { AddressSpace } from './memory.ts';
 import { type PageKernel, type PageLayout, pageLayout } from './page-layout.ts';
-import { classRuns, dumpLevelBits, isFiltered, PageClass, type PageClassName } from './pages.ts';
+import {
+  type ClassRun,
+  classRuns,
+  dumpLevelBits,
+  isFiltered,
+  PageClass,
+  type PageClassName,
+} from './pages.ts';
 
 export interface Kept {
   /** PFNs. */
@@ -71,40 +78,57 @@ export function filtered(
   return { ...result, image: new FilteredImage(image, { kept }), zero: before - kept.count };
 }
 
+/** Pages that an image has, all of one class. */
+export interface PagesOfClass extends ClassRun {
+  /** Known to be zeros by the image's index; others may be as well. */
+  readonly isKnownZero: boolean;
+}
+
+/**
+ * All pages that the image has by class, by and large ascending. Without a kernel they are all
+ * `unknown`.
+ */
+export function* pagesByClass(
+  kernel: PageKernel | undefined,
+  image: MemoryImage,
+): Generator<PagesOfClass> {
+  const there = pageMap(image);
+  const zero = pageMap(image);
+  for (const { first, end, state } of image.runs()) {
+    if (state === 'stored' || state === 'zero') there.addRange(first, end);
+    if (state === 'zero') zero.addRange(first, end);
+  }
+  const pages = there.runs(0, image.endPfn);
+  const all = [{ first: 0, end: image.endPfn, pageClass: PageClass.unknown }];
+  const runs = kernel === undefined ? all : classRuns(kernel.memory, pageLayout(kernel), pages);
+  for (const { pageClass, ...range } of runs) {
+    for (const run of there.runs(range.first, range.end)) {
+      for (const { first, end, state } of outlined({ ...run, state: 'zero' }, zero, 'stored')) {
+        yield { first, end, pageClass, isKnownZero: state === 'zero' };
+      }
+    }
+  }
+}
+
 /** How many pages of one class an image has. */
 export interface ClassCount {
-  readonly pages: number;
+  pages: number;
   /** Of these, known to be zeros without reading them: more may be. */
-  readonly knownZero: number;
+  knownZero: number;
 }
-export type ClassCounts = Readonly<Record<PageClassName, ClassCount>>;
-
-export const pageClassNames = Object.keys(PageClass) as readonly PageClassName[];
+export type ClassCounts = Readonly<Record<PageClassName, Readonly<ClassCount>>>;
 
 /** The pages of the image by class; no contents are read but struct pages. */
 export function countByClass(kernel: PageKernel, image: MemoryImage): ClassCounts {
-  const there = pagesThere(image);
-  const zero = Bitmap.ofSize(image.endPfn);
-  for (const { first, end, state } of image.runs()) if (state === 'zero') zero.addRange(first, end);
-  const pages = new Map<number, number>();
-  const knownZero = new Map<number, number>();
-  const ranges = there.runs(0, image.endPfn);
-  for (const { first, end, pageClass } of classRuns(kernel.memory, pageLayout(kernel), ranges)) {
-    for (const [map, counts] of [
-      [there, pages],
-      [zero, knownZero],
-    ] as const) {
-      const count = map.rank(end) - map.rank(first);
-      counts.set(pageClass, (counts.get(pageClass) ?? 0) + count);
-    }
+  const names = Object.keys(PageClass) as PageClassName[];
+  const counts = new Map<number, ClassCount>(
+    names.map((name) => [PageClass[name], { pages: 0, knownZero: 0 }]),
+  );
+  for (const { first, end, pageClass, isKnownZero } of pagesByClass(kernel, image)) {
+    const count = counts.get(pageClass)!;
+    count.pages += end - first;
+    if (isKnownZero) count.knownZero += end - first;
   }
-  return Object.fromEntries(
-    pageClassNames.map((name): [PageClassName, ClassCount] => [
-      name,
-      {
-        pages: pages.get(PageClass[name]) ?? 0,
-        knownZero: knownZero.get(PageClass[name]) ?? 0,
-      },
-    ]),
-  ) as Record<PageClassName, ClassCount>;
+  const named = names.map((name) => [name, counts.get(PageClass[name])!]);
+  return Object.fromEntries(named) as Record<PageClassName, ClassCount>;
 }

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Bitmap } from '../../src/bytes/bitmap.ts';
+import { DumpError } from '../../src/bytes/errors.ts';
 import { FilteredImage, findZeroPages, pagesThere } from '../../src/dump/filtered.ts';
 import type { PageState } from '../../src/dump/types.ts';
 import { imageOf, type PageToHold } from '../support/pages.ts';
@@ -78,4 +79,10 @@ test('the pages that are there are those that the index says are stored or zero'
   const states = ['stored', 'missing', 'zero', 'excluded', 'damaged', 'stored'] as const;
   const image = imageOf(new Map(states.map((state, pfn) => [pfn, { state }])), states.length);
   expect([...pagesThere(image).runs(0, 6)].map(({ first }) => first)).toEqual([0, 2, 5]);
+});
+
+test('a file that claims more pages than there can be costs no memory', () => {
+  const image = { ...imageOf(new Map(), 0), endPfn: 2 ** 40, runs: () => [] };
+  expect(() => pagesThere(image)).toThrow(DumpError);
+  expect(() => findZeroPages(image, bitmapOf([]))).toThrow(/beyond 16 TiB/);
 });
