@@ -4,6 +4,7 @@
  */
 
 import { Session } from 'node:inspector';
+import { setFlagsFromString } from 'node:v8';
 
 interface Range {
   readonly startOffset: number;
@@ -29,6 +30,9 @@ export class BlockCoverage {
 
   constructor(isOurs: (url: string) => boolean) {
     this.#isOurs = isOurs;
+    // What is compiled in optimized form counts otherwise, and when that is, nobody knows.
+    setFlagsFromString('--no-opt');
+    setFlagsFromString('--no-maglev');
     this.#session.connect();
     this.#session.post('Profiler.enable');
     this.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });

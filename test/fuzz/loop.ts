@@ -9,8 +9,8 @@ import type { Entry } from './corpus.ts';
 import { type Base, damaged, mutated } from './damage.ts';
 import type { Reader } from './readers.ts';
 
-/** What no input of a few megabytes may need. */
-const limits = { milliseconds: 1000, arrayBytes: 64 * 1024 * 1024 } as const;
+/** What no input of a few megabytes may need; `resident`: what all of them may leave behind. */
+const limits = { milliseconds: 1000, arrayBytes: 64 * 1024 * 1024, resident: 1024 ** 3 } as const;
 /** One slow input is measured again before it counts: the machine may be busy. */
 const measurements = 3;
 const largeFile = 512 * 1024;
@@ -27,6 +27,7 @@ export interface Progress {
   /** Milliseconds, and bytes in arrays. */
   readonly slowest: number;
   readonly mostBytes: number;
+  readonly resident: number;
 }
 
 export interface Watch {
@@ -51,6 +52,7 @@ export class Loop {
   #opened = 0;
   #slowest = 0;
   #mostBytes = 0;
+  #resident = 0;
 
   constructor(reader: Reader, bases: readonly Base[], seed: number, watch: Watch) {
     this.#reader = reader;
@@ -120,6 +122,7 @@ export class Loop {
       corpus: this.#corpus.length,
       slowest: this.#slowest,
       mostBytes: this.#mostBytes,
+      resident: this.#resident,
     };
   }
 
@@ -158,7 +161,10 @@ export class Loop {
       const held = process.memoryUsage().arrayBuffers;
       const outcome = await this.#reader.run(file.slice());
       const taken = performance.now() - start;
-      const grown = process.memoryUsage().arrayBuffers - held;
+      const { arrayBuffers, rss } = process.memoryUsage();
+      const grown = arrayBuffers - held;
+      this.#resident = rss;
+      if (rss > limits.resident) throw new Error(`too much memory resident: ${rss} bytes`);
       if (grown > limits.arrayBytes) throw new Error(`too much memory: ${grown} bytes`);
       if (taken <= limits.milliseconds) {
         this.#slowest = Math.max(this.#slowest, taken);

@@ -107,10 +107,15 @@ async function fuzzReader(reader: string): Promise<number> {
 }
 
 function progressLine({ seconds, progress }: Message & { readonly kind: 'progress' }): string {
-  const { runs, opened, features, corpus, slowest, mostBytes } = progress;
+  const { runs, opened, features, corpus, slowest, mostBytes, resident } = progress;
   const rate = Math.round(runs / Math.max(1, seconds));
   return (
     `${seconds} s, ${runs} runs (${rate}/s), ${opened} opened, ${features} features, ` +
-    `corpus ${corpus}, slowest ${slowest.toFixed(0)} ms, most ${(mostBytes / 1e6).toFixed(1)} MB`
+    `corpus ${corpus}, slowest ${slowest.toFixed(0)} ms, most ${megabytes(mostBytes)}, ` +
+    `resident ${megabytes(resident)}`
   );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -1,0 +1,30 @@
+/** Node's zlib as the codecs use it: page after page, without a turn of the event loop between. */
+
+import { expect, test } from 'vitest';
+import { nodeZlib } from '../../src/host/zlib.ts';
+
+const page = Uint8Array.from({ length: 4096 }, (_, at) => (at * at) >> 7);
+const packed = nodeZlib.deflate(page, 1);
+
+test('damaged pages leave nothing behind, however many are read in one go', () => {
+  const before = process.memoryUsage().external;
+  let refused = 0;
+  for (let run = 0; run < 30_000; run++) {
+    const damaged = packed.slice();
+    damaged[2 + (run % (packed.length - 2))]! ^= 1 + (run % 255);
+    try {
+      nodeZlib.inflate(damaged, page.length);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error) refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(29_000);
+  expect(process.memoryUsage().external - before).toBeLessThan(64 * 1024 * 1024);
+});
+
+test('a whole page comes back; too long, cut and empty data is refused', () => {
+  expect(nodeZlib.inflate(packed, page.length)).toEqual(page);
+  expect(() => nodeZlib.inflate(packed, page.length - 1)).toThrow('larger than 4095');
+  expect(() => nodeZlib.inflate(packed.slice(0, -5), page.length)).toThrow('unexpected end');
+  expect(() => nodeZlib.inflate(new Uint8Array(0), page.length)).toThrow('unexpected end');
+});
