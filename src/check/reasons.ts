@@ -15,9 +15,20 @@ export interface Reason {
 }
 
 /** Of what a filter took a page for, by the page's own struct page. */
-export type ClassName = 'cache' | 'private-cache' | 'user' | 'free' | 'unusable' | 'other';
+export type ClassName =
+  | 'cache'
+  | 'private-cache'
+  | 'user'
+  | 'free'
+  | 'unusable'
+  | 'other'
+  /** Its struct page cannot be read. */
+  | 'unknown';
 
-export type ClassOf = (pfn: number) => ClassName | undefined;
+export type ClassOf = (pfn: number) => ClassName;
+
+/** Where struct pages cannot be read. */
+export const unknownClass: ClassOf = () => 'unknown';
 
 const classNames: ReadonlyMap<number, ClassName> = new Map([
   [PageClass.cache, 'cache'],
@@ -30,14 +41,16 @@ const classNames: ReadonlyMap<number, ClassName> = new Map([
 /** A byte for each PFN, and two million struct pages a second: 256 GB of memory. */
 const maxPfns = 2 ** 26;
 
-/** The class of each page of the runs; undefined where the dump cannot tell. Throws nothing. */
+/** The class of each page of the runs. Throws nothing. */
 export function classesOf(dump: Dump, kernel: Kernel, runs: readonly PageRun[]): ClassOf {
-  if (dump.endPfn > maxPfns) return () => undefined;
+  if (dump.endPfn > maxPfns) return unknownClass;
   const found = attempt(() => {
     return classifyPages(kernel.memory, pageLayout(kernel), runs, dump.endPfn);
   });
-  if (found === undefined) return () => undefined;
-  return (pfn) => classNames.get(found.classes[pfn] ?? -1) ?? 'other';
+  if (found === undefined) return unknownClass;
+  // A page whose struct page is lost counts as the kernel's there.
+  const otherwise = found.unknown > 0 ? 'unknown' : 'other';
+  return (pfn) => classNames.get(found.classes[pfn] ?? -1) ?? otherwise;
 }
 
 const excludedAs: Readonly<Record<ClassName, string>> = {
@@ -46,13 +59,14 @@ const excludedAs: Readonly<Record<ClassName, string>> = {
   user: 'left out as user memory',
   free: 'left out as free memory',
   unusable: 'left out as unusable memory',
+  unknown: 'left out by the filter',
   other: 'left out, as zeros or for a reason that struct page does not show',
 };
 
 export function explain(error: DumpError, classOf: ClassOf): string {
   const { pfn } = error.where;
   if (error.code === 'excluded') {
-    return excludedAs[(pfn === undefined ? undefined : classOf(pfn)) ?? 'other'];
+    return excludedAs[pfn === undefined ? 'unknown' : classOf(pfn)];
   }
   if (pfn === undefined) return `nothing is mapped there: ${error.message}`;
   if (error.code === 'corrupt') return 'its page is damaged';
