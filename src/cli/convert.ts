@@ -1,6 +1,7 @@
 /** `tsdump convert`: one dump, or the parts of one, written in another format. */
 
 import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { DumpError } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
 import { encodeUtf8 } from '../bytes/text.ts';
@@ -10,16 +11,18 @@ import { pipeInto } from '../convert/pipes.ts';
 import type { ConvertReport, KeptLoss } from '../convert/report.ts';
 import { fileMark, sidecarOf } from '../convert/sidecar.ts';
 import { flattened } from '../dump/flattened/write.ts';
+import type { PagePool } from '../dump/packed-pages.ts';
 import { iomemText } from '../dump/raw/layout.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSink } from '../host/file-sink.ts';
 import { fileSource } from '../host/file-source.ts';
+import { inlinePool, workerPool } from '../host/page-pool.ts';
 import { convertEnvelope, convertLines } from '../render/convert.ts';
 import { type ConvertPlan, planConvert } from './convert-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import { refuseLackOfSpace } from './free-space.ts';
 import type { ConvertFlags, Settings } from './handlers.ts';
-import { openInput } from './input.ts';
+import { type OpenedInput, openInput } from './input.ts';
 import { inputFlagsOf } from './input-options.ts';
 import type { Io } from './io.ts';
 import { progressLine } from './progress.ts';
@@ -44,9 +47,9 @@ export async function convertFiles(
       hint: 'tsdump convert IN - | ...',
     });
   }
-  const { dump, remarks } = await openInput(plan.inputs, inputFlagsOf(flags));
+  const { dump, pages, remarks } = await openInput(plan.inputs, inputFlagsOf(flags));
   try {
-    const report = await convertDump(dump, plan, remarks, io);
+    const report = await convertDump({ dump, pages, remarks }, plan, io);
     print(report, plan, settings, io);
     const isPartial = (report.written?.unreadable ?? 0) > 0 || report.incomplete !== undefined;
     return isPartial && settings.strict ? exitStatus.absent : exitStatus.done;
@@ -57,15 +60,28 @@ export async function convertFiles(
 
 /** Writes the dump as planned, and what stands beside it. Throws DumpErrors. */
 export async function convertDump(
-  dump: Dump,
+  input: Pick<OpenedInput, 'dump' | 'pages' | 'remarks'>,
   plan: ConvertPlan,
-  remarks: readonly string[],
+  io: Io,
+): Promise<ConvertReport> {
+  const pool = poolFor(input, plan);
+  try {
+    return await convertBy(pool, input, plan, io);
+  } finally {
+    await pool.close();
+  }
+}
+
+async function convertBy(
+  pool: PagePool,
+  { dump, remarks }: Pick<OpenedInput, 'dump' | 'remarks'>,
+  plan: ConvertPlan,
   io: Io,
 ): Promise<ConvertReport> {
   const { writer, compression, level } = plan;
   const losses = keptLosses(dump, plan);
   refuseLosses(losses, plan);
-  const prepared = prepare(dump, { format: writer.name, level });
+  const prepared = await prepare(dump, { format: writer.name, level, pool });
   const { image } = prepared.content;
   const report = {
     outputs: plan.outputs,
@@ -85,9 +101,22 @@ export async function convertDump(
   if (plan.dryRun) return { ...report, written: undefined };
   const narrow = plan.outputs.flatMap((path) => lackOfSpace(path, plan, report));
   for (const remark of narrow) io.err(`${remark}\n`);
-  const written = await writeFiles(prepared, plan, io);
+  const written = await writeFiles(prepared, pool, plan, io);
   // What is cut is known when all of it was read.
   return { ...report, written, incomplete: dump.incomplete };
+}
+
+/** Fewer pages are packed before other threads are ready. */
+const worthThreads = 16 * 1024;
+
+function poolFor(
+  { dump, pages }: Pick<OpenedInput, 'dump' | 'pages'>,
+  { jobs, dryRun }: ConvertPlan,
+): PagePool {
+  const few = jobs === undefined && countPages(dump).kept < worthThreads;
+  const threads = pages === undefined || few || dryRun ? 1 : (jobs ?? availableParallelism());
+  if (threads === 1 || pages === undefined) return inlinePool(dump, world.codecs);
+  return workerPool(pages, threads);
 }
 
 function keptLosses(dump: Dump, { writer, ranges, sidecar }: ConvertPlan): KeptLoss[] {
@@ -122,6 +151,7 @@ function lackOfSpace(
 
 async function writeFiles(
   prepared: Prepared,
+  pool: PagePool,
   plan: ConvertPlan,
   io: Io,
 ): Promise<NonNullable<ConvertReport['written']>> {
@@ -148,6 +178,7 @@ async function writeFiles(
       compression: plan.compression,
       level: plan.level,
       codecs: world.codecs,
+      pool,
       ...(progress === undefined ? {} : { progress: progress.update }),
     });
     for (const sink of sinks) sink.finish();

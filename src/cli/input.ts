@@ -8,11 +8,13 @@ import { attempt, DumpError } from '../bytes/errors.ts';
 import type { Source } from '../bytes/source.ts';
 import { fileMark, parseSidecar, rangesOf, type SideFacts } from '../convert/sidecar.ts';
 import { withSidecar } from '../convert/with-sidecar.ts';
+import { DumpFile } from '../dump/dump-file.ts';
 import { formats } from '../dump/formats.ts';
 import { openSplit } from '../dump/open.ts';
 import { parseIomem } from '../dump/raw/layout.ts';
 import type { Dump, MemoryRange } from '../dump/types.ts';
 import { fileSource } from '../host/file-source.ts';
+import type { PageInput } from '../host/page-pool.ts';
 import { oneOf } from './capture-options.ts';
 import { openVmcore } from './images.ts';
 import type { InputFlags } from './input-options.ts';
@@ -22,6 +24,8 @@ export interface OpenedInput {
   readonly dump: Dump;
   /** With the file of ranges that was found beside. */
   readonly flags: InputFlags;
+  /** How another thread can read the same pages; undefined where they are not plain files'. */
+  readonly pages: PageInput | undefined;
   /** What was taken beside what was named: a line each. */
   readonly remarks: readonly string[];
 }
@@ -42,13 +46,17 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
   // An unset variable in a script gives an empty name.
   if (path === undefined || paths.includes('')) throw new DumpError('usage', 'no dump was named');
   if (paths.length > 1) {
-    const dump = await openSplit(sourcesOf(paths), { ...world, ...optionsOf(given) });
-    return { dump, flags: given, remarks: [] };
+    const options = optionsOf(given);
+    const dump = await openSplit(sourcesOf(paths), { ...world, ...options });
+    return { dump, flags: given, pages: { files: paths, ...options }, remarks: [] };
   }
   const flags = withRanges(path, given);
   const side = sideFileOf(path);
   const ranges = side.facts === undefined ? {} : { ranges: rangesOf(side.facts) };
-  const dump = await openVmcore(path, { ...ranges, ...optionsOf(flags) });
+  const options = { ...ranges, ...optionsOf(flags) };
+  const dump = await openVmcore(path, options);
+  // Of an overlay, the file alone has not all pages.
+  const pages = dump instanceof DumpFile ? { files: paths, ...options } : undefined;
   if (given.ranges !== undefined && dump.format !== 'raw') {
     dump.close();
     throw new DumpError('usage', `--ranges: ${dump.description} says itself what it holds`, {
@@ -58,7 +66,8 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
   }
   const found = flags.ranges === given.ranges ? [] : [`the memory in ${path}: by ${flags.ranges}`];
   const remarks = [...found, ...side.remarks];
-  return { dump: side.facts === undefined ? dump : withSidecar(dump, side.facts), flags, remarks };
+  const whole = side.facts === undefined ? dump : withSidecar(dump, side.facts);
+  return { dump: whole, flags, pages, remarks };
 }
 
 interface SideFile {

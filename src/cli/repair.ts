@@ -26,7 +26,7 @@ export async function repairFiles(
   settings: Settings,
   io: Io,
 ): Promise<number> {
-  const { dump, remarks, paths } = await openAll(files, flags);
+  const { dump, pages, remarks, paths } = await openAll(files, flags);
   try {
     const { findings, mended } = diagnose(dump);
     const all = [...joinedFindings(paths), ...findings];
@@ -39,7 +39,11 @@ export async function repairFiles(
       written:
         output === undefined || all.length === 0
           ? undefined
-          : await convertDump(mended, planOf(mended, paths, output, flags), [], io),
+          : await convertDump(
+              { dump: mended, pages, remarks: [] },
+              planOf(mended, paths, output, flags),
+              io,
+            ),
     };
     print(report, settings, io);
     const isLeft = all.some(({ mend }) => output === undefined || mend === undefined);
@@ -49,7 +53,7 @@ export async function repairFiles(
   }
 }
 
-interface OpenedFiles extends Pick<OpenedInput, 'dump' | 'remarks'> {
+interface OpenedFiles extends Pick<OpenedInput, 'dump' | 'pages' | 'remarks'> {
   readonly paths: readonly string[];
 }
 
@@ -76,11 +80,8 @@ async function openAll(files: readonly string[], flags: RepairFlags): Promise<Op
       paths.push(path);
     }
     const { source, ranges } = joinRegions(regions);
-    return {
-      dump: await openDump(source, { ...world, format: 'raw', ranges }),
-      paths,
-      remarks: [],
-    };
+    const dump = await openDump(source, { ...world, format: 'raw', ranges });
+    return { dump, paths, pages: undefined, remarks: [] };
   } catch (error) {
     for (const { source } of regions) source.close();
     throw error;

@@ -3,12 +3,12 @@
 import type { Sink } from '../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../codec/types.ts';
 import type { DumpContent, Progress, WriteSummary } from '../dump/content.ts';
-import { writeKdumpSplit } from '../dump/kdump/write.ts';
+import type { PagePool } from '../dump/packed-pages.ts';
 import type { Dump, MemoryImage, MemoryRange } from '../dump/types.ts';
-import { writeDump } from '../dump/writers.ts';
+import { writeDump, writeParts } from '../dump/writers.ts';
 import { contentOf, LazyKernel } from './content.ts';
 import { markIncomplete } from './incomplete.ts';
-import { filteredImage } from './level.ts';
+import { imageOfLevel } from './level.ts';
 
 export interface ConvertOptions {
   /** A writer's name. */
@@ -18,6 +18,8 @@ export interface ConvertOptions {
   readonly level: number;
   readonly codecs: Codecs;
   readonly progress?: Progress;
+  /** Whoever reads the pages of the dump; without it, the caller's thread. */
+  readonly pool?: PagePool | undefined;
 }
 
 /** What is to be written. */
@@ -38,12 +40,12 @@ export interface Written {
 }
 
 /** Throws `absent` where a level is asked for and the kinds of pages are not known. */
-export function prepare(
+export async function prepare(
   dump: Dump,
-  { format, level }: Pick<ConvertOptions, 'format' | 'level'>,
-): Prepared {
+  { format, level, pool }: Pick<ConvertOptions, 'format' | 'level' | 'pool'>,
+): Promise<Prepared> {
   const lazy = new LazyKernel(dump);
-  const { image, remarks: ofLevel } = filteredImage(dump, lazy, level);
+  const { image, remarks: ofLevel } = await imageOfLevel(dump, lazy, level, pool);
   const { content, remarks } = contentOf(dump, format, lazy, image);
   const all = level | (dump.level ?? 0);
   return { dump, content, level: all, remarks: [...remarks, ...ofLevel] };
@@ -58,17 +60,16 @@ export async function write(
   sinks: readonly Sink[],
   options: ConvertOptions,
 ): Promise<Written> {
-  const { format, compression, codecs, progress } = options;
-  const told = progress === undefined ? {} : { progress };
-  const all = { compression, level, codecs, ...told };
-  const summaries: WriteSummary[] = [];
-  if (sinks.length === 1) {
-    summaries.push(await writeDump(format, sinks[0]!, content, all));
-  } else {
-    await codecs.prepare(compression);
-    const ofKdump = { ...all, compression: compression === 'rle' ? 'none' : compression } as const;
-    summaries.push(...writeKdumpSplit(sinks, content, ofKdump));
-  }
+  const { format, compression, codecs, progress, pool } = options;
+  const given = {
+    ...(progress === undefined ? {} : { progress }),
+    ...(pool === undefined ? {} : { pool }),
+  };
+  const all = { compression, level, codecs, ...given };
+  const summaries =
+    sinks.length === 1
+      ? [await writeDump(format, sinks[0]!, content, all)]
+      : await writeParts(sinks, content, all);
   if (dump.incomplete !== undefined) {
     const { architecture = 'x86_64' } = content;
     for (const [index, sink] of sinks.entries()) {

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DumpError } from '../../src/bytes/errors.ts';
 import { openInput } from '../../src/cli/input.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
-import { writeKdumpSplit } from '../../src/dump/kdump/write.ts';
 import { iomemText } from '../../src/dump/raw/layout.ts';
 import { writeRaw } from '../../src/dump/raw/write.ts';
 import { joinRuns } from '../../src/dump/runs.ts';
+import { writeParts } from '../../src/dump/writers.ts';
 import { fileSink } from '../../src/host/file-sink.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
 import { machine, tsdump } from '../support/cli.ts';
@@ -27,7 +27,7 @@ const codecs = createCodecs(nodeZlib);
 beforeAll(async () => {
   const dump = await openFixture();
   save(raw, (sink) => {
-    const { ranges } = writeRaw(sink, { ...contentOf(dump), image: dump }, {});
+    const { ranges } = writeRaw(sink, { ...contentOf(dump), image: dump }, { codecs });
     writeFileSync(join(folder, 'ranges'), iomemText(ranges));
   });
   dump.close();
@@ -91,7 +91,7 @@ test('parts of a split dump are one dump, in whatever order they are named', asy
   const image = sampleImage();
   const names = ['a', 'b', 'c'].map((name) => join(folder, name));
   const sinks = names.map((name) => fileSink(name, { overwrite: false }));
-  writeKdumpSplit(sinks, contentOf(image), { compression: 'none', level: 0, codecs });
+  await writeParts(sinks, contentOf(image), { compression: 'none', level: 0, codecs });
   for (const sink of sinks) sink.finish();
   const { dump } = await openInput([names[2]!, names[0]!, names[1]!], {});
   expect(dump.incomplete).toBeUndefined();

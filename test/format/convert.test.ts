@@ -54,7 +54,7 @@ interface Made {
 async function converted(dump: Dump, format: string): Promise<Made> {
   const sink = new MemorySink();
   const options = { format, compression: 'none', level: 0, codecs } as const;
-  const { ranges } = await write(prepare(dump, options), [sink], options);
+  const { ranges } = await write(await prepare(dump, options), [sink], options);
   const source = memorySource('made', sink.bytes());
   const raw = format === 'raw' ? { format: 'raw', ranges: ranges ?? [] } : {};
   return { source, ranges, back: await openDump(source, { codecs, ...raw }) };
