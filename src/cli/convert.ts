@@ -46,25 +46,34 @@ export async function convertFiles(
       hint: 'tsdump convert IN - | ...',
     });
   }
-  const opened = await openInput(plan.inputs, inputFlagsOf(flags));
-  const { dump } = opened;
-  let pool: PagePool | undefined;
+  const { dump, pages, remarks } = await openInput(plan.inputs, inputFlagsOf(flags));
   try {
-    pool = await poolFor(dump, opened.input, plan.jobs);
-    const report = await convertDump(opened, pool, plan, io);
+    const report = await convertDump({ dump, pages, remarks }, plan, io);
     print(report, plan, settings, io);
     const isPartial = (report.written?.unreadable ?? 0) > 0 || report.incomplete !== undefined;
     return isPartial && settings.strict ? exitStatus.absent : exitStatus.done;
   } finally {
-    await pool?.close();
     dump.close();
   }
 }
 
 /** Writes the dump as planned, and what stands beside it. Throws DumpErrors. */
 export async function convertDump(
-  { dump, remarks }: Pick<OpenedInput, 'dump' | 'remarks'>,
+  input: Pick<OpenedInput, 'dump' | 'pages' | 'remarks'>,
+  plan: ConvertPlan,
+  io: Io,
+): Promise<ConvertReport> {
+  const pool = await poolFor(input, plan.dryRun ? 1 : plan.jobs);
+  try {
+    return await convertBy(pool, input, plan, io);
+  } finally {
+    await pool.close();
+  }
+}
+
+async function convertBy(
   pool: PagePool,
+  { dump, remarks }: Pick<OpenedInput, 'dump' | 'remarks'>,
   plan: ConvertPlan,
   io: Io,
 ): Promise<ConvertReport> {
@@ -154,7 +163,8 @@ async function writeFiles(
       format: plan.writer.name,
       compression: plan.compression,
       level: plan.level,
-      ...{ pool, codecs: world.codecs },
+      codecs: world.codecs,
+      pool,
       ...(progress === undefined ? {} : { progress: progress.update }),
     });
     for (const sink of sinks) sink.finish();

@@ -8,6 +8,7 @@ import { attempt, DumpError } from '../bytes/errors.ts';
 import type { Source } from '../bytes/source.ts';
 import { fileMark, parseSidecar, rangesOf, type SideFacts } from '../convert/sidecar.ts';
 import { withSidecar } from '../convert/with-sidecar.ts';
+import { DumpFile } from '../dump/dump-file.ts';
 import { formats } from '../dump/formats.ts';
 import { openSplit } from '../dump/open.ts';
 import { parseIomem } from '../dump/raw/layout.ts';
@@ -21,10 +22,10 @@ import { readText, world } from './world.ts';
 
 export interface OpenedInput {
   readonly dump: Dump;
-  /** How the dump was opened, for who opens it again. */
-  readonly input: PageInput;
   /** With the file of ranges that was found beside. */
   readonly flags: InputFlags;
+  /** How another thread can read the same pages; undefined where they are not plain files'. */
+  readonly pages: PageInput | undefined;
   /** What was taken beside what was named: a line each. */
   readonly remarks: readonly string[];
 }
@@ -47,13 +48,15 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
   if (paths.length > 1) {
     const options = optionsOf(given);
     const dump = await openSplit(sourcesOf(paths), { ...world, ...options });
-    return { dump, input: { files: paths, ...options }, flags: given, remarks: [] };
+    return { dump, flags: given, pages: { files: paths, ...options }, remarks: [] };
   }
   const flags = withRanges(path, given);
   const side = sideFileOf(path);
   const ranges = side.facts === undefined ? {} : { ranges: rangesOf(side.facts) };
   const options = { ...ranges, ...optionsOf(flags) };
   const dump = await openVmcore(path, options);
+  // Of an overlay, the file alone has not all pages.
+  const pages = dump instanceof DumpFile ? { files: paths, ...options } : undefined;
   if (given.ranges !== undefined && dump.format !== 'raw') {
     dump.close();
     throw new DumpError('usage', `--ranges: ${dump.description} says itself what it holds`, {
@@ -63,12 +66,8 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
   }
   const found = flags.ranges === given.ranges ? [] : [`the memory in ${path}: by ${flags.ranges}`];
   const remarks = [...found, ...side.remarks];
-  return {
-    dump: side.facts === undefined ? dump : withSidecar(dump, side.facts),
-    input: { files: paths, ...options },
-    flags,
-    remarks,
-  };
+  const whole = side.facts === undefined ? dump : withSidecar(dump, side.facts);
+  return { dump: whole, flags, pages, remarks };
 }
 
 interface SideFile {

@@ -2,30 +2,25 @@
 
 import { availableParallelism } from 'node:os';
 import type { PagePool } from '../dump/packed-pages.ts';
-import type { Dump } from '../dump/types.ts';
-import { openPages, type PageInput } from '../host/page-input.ts';
+import { openPages } from '../host/page-input.ts';
 import { inlinePool, workerPool } from '../host/page-pool.ts';
+import type { OpenedInput } from './input.ts';
 import { world } from './world.ts';
 
-/** With fewer, threads would not be ready before the work is done: 64 MB. */
-const pagesForThreads = 16_384;
+/** Fewer pages are packed before other threads are ready: 64 MB. */
+const worthThreads = 16 * 1024;
 
 /** As many threads as `jobs` says, or as there are CPUs. Close it before the dump. */
 export async function poolFor(
-  dump: Dump,
-  input: PageInput,
+  { dump, pages }: Pick<OpenedInput, 'dump' | 'pages'>,
   jobs: number | undefined,
 ): Promise<PagePool> {
-  const usual = dump.endPfn < pagesForThreads ? 1 : availableParallelism();
+  // Of an overlay nobody else has all pages.
+  if (pages === undefined) return inlinePool(dump, world.codecs);
+  const usual = dump.endPfn < worthThreads ? 1 : availableParallelism();
   const threads = jobs ?? usual;
-  if (threads > 1) return workerPool(input, threads);
-  const again = await openPages(input, world.codecs);
+  if (threads > 1) return workerPool(pages, threads);
+  const again = await openPages(pages, world.codecs);
   const pool = inlinePool(again, world.codecs);
-  return {
-    ...pool,
-    async close() {
-      await pool.close();
-      again.close();
-    },
-  };
+  return { ...pool, close: async () => again.close() };
 }

@@ -8,10 +8,9 @@ import { joinRegions, type Region } from '../convert/regions.ts';
 import { openDump } from '../dump/open.ts';
 import type { Dump } from '../dump/types.ts';
 import { fileSource } from '../host/file-source.ts';
-import { inlinePool } from '../host/page-pool.ts';
 import { type RepairReport, repairEnvelope, repairLines } from '../render/repair.ts';
 import { convertDump } from './convert.ts';
-import { type ConvertPlan, planConvert } from './convert-plan.ts';
+import { planConvert } from './convert-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import type { RepairFlags, Settings } from './handlers.ts';
 import { type OpenedInput, openInput } from './input.ts';
@@ -27,7 +26,7 @@ export async function repairFiles(
   settings: Settings,
   io: Io,
 ): Promise<number> {
-  const { dump, remarks, paths } = await openAll(files, flags);
+  const { dump, pages, remarks, paths } = await openAll(files, flags);
   try {
     const { findings, mended } = diagnose(dump);
     const all = [...joinedFindings(paths), ...findings];
@@ -40,7 +39,11 @@ export async function repairFiles(
       written:
         output === undefined || all.length === 0
           ? undefined
-          : await writeMended(mended, planOf(mended, paths, output, flags), io),
+          : await convertDump(
+              { dump: mended, pages, remarks: [] },
+              planOf(mended, paths, output, flags),
+              io,
+            ),
     };
     print(report, settings, io);
     const isLeft = all.some(({ mend }) => output === undefined || mend === undefined);
@@ -50,11 +53,7 @@ export async function repairFiles(
   }
 }
 
-function writeMended(dump: Dump, plan: ConvertPlan, io: Io): ReturnType<typeof convertDump> {
-  return convertDump({ dump, remarks: [] }, inlinePool(dump, world.codecs), plan, io);
-}
-
-interface OpenedFiles extends Pick<OpenedInput, 'dump' | 'remarks'> {
+interface OpenedFiles extends Pick<OpenedInput, 'dump' | 'pages' | 'remarks'> {
   readonly paths: readonly string[];
 }
 
@@ -81,11 +80,8 @@ async function openAll(files: readonly string[], flags: RepairFlags): Promise<Op
       paths.push(path);
     }
     const { source, ranges } = joinRegions(regions);
-    return {
-      dump: await openDump(source, { ...world, format: 'raw', ranges }),
-      paths,
-      remarks: [],
-    };
+    const dump = await openDump(source, { ...world, format: 'raw', ranges });
+    return { dump, paths, pages: undefined, remarks: [] };
   } catch (error) {
     for (const { source } of regions) source.close();
     throw error;
@@ -103,7 +99,7 @@ function planOf(
   paths: readonly string[],
   output: string,
   { to, compress, force }: RepairFlags,
-): ConvertPlan {
+): ReturnType<typeof planConvert> {
   return planConvert([...paths, output], {
     to: to ?? formatOf(dump),
     ...(compress === undefined ? {} : { compress }),

@@ -8,7 +8,7 @@ import type { Dump, MemoryImage, MemoryRange } from '../dump/types.ts';
 import { writeDump, writeParts } from '../dump/writers.ts';
 import { contentOf, LazyKernel } from './content.ts';
 import { markIncomplete } from './incomplete.ts';
-import { filteredImage } from './level.ts';
+import { imageOfLevel } from './level.ts';
 
 export interface ConvertOptions {
   /** A writer's name. */
@@ -16,10 +16,10 @@ export interface ConvertOptions {
   readonly compression: CompressionName;
   /** makedumpfile's bits: what is left out of what the dump has. */
   readonly level: number;
-  /** Who reads and packs the pages of the dump. */
-  readonly pool: PagePool;
   readonly codecs: Codecs;
   readonly progress?: Progress;
+  /** Whoever reads the pages of the dump; without it, the caller's thread. */
+  readonly pool?: PagePool | undefined;
 }
 
 /** What is to be written. */
@@ -45,7 +45,7 @@ export async function prepare(
   { format, level, pool }: Pick<ConvertOptions, 'format' | 'level' | 'pool'>,
 ): Promise<Prepared> {
   const lazy = new LazyKernel(dump);
-  const { image, remarks: ofLevel } = await filteredImage(dump, lazy, level, pool);
+  const { image, remarks: ofLevel } = await imageOfLevel(dump, lazy, level, pool);
   const { content, remarks } = contentOf(dump, format, lazy, image);
   const all = level | (dump.level ?? 0);
   return { dump, content, level: all, remarks: [...remarks, ...ofLevel] };
@@ -60,12 +60,15 @@ export async function write(
   sinks: readonly Sink[],
   options: ConvertOptions,
 ): Promise<Written> {
-  const { format, compression } = options;
-  const all = { ...options, level };
-  const [only] = sinks;
+  const { format, compression, codecs, progress, pool } = options;
+  const given = {
+    ...(progress === undefined ? {} : { progress }),
+    ...(pool === undefined ? {} : { pool }),
+  };
+  const all = { compression, level, codecs, ...given };
   const summaries =
-    sinks.length === 1 && only !== undefined
-      ? [await writeDump(format, only, content, all)]
+    sinks.length === 1
+      ? [await writeDump(format, sinks[0]!, content, all)]
       : await writeParts(sinks, content, all);
   if (dump.incomplete !== undefined) {
     const { architecture = 'x86_64' } = content;

@@ -17,7 +17,6 @@ import { withSidecar } from '../../src/convert/with-sidecar.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump, MemoryImage, MemoryRange, PageState } from '../../src/dump/types.ts';
 import { type Writer, writers } from '../../src/dump/writers.ts';
-import { inlinePool } from '../../src/host/page-pool.ts';
 import { sha256 } from '../../src/host/sha256.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
 import { contentFor } from '../support/content.ts';
@@ -54,8 +53,7 @@ interface Made {
 
 async function converted(dump: Dump, format: string): Promise<Made> {
   const sink = new MemorySink();
-  const pool = inlinePool(dump, codecs);
-  const options = { format, compression: 'none', level: 0, codecs, pool } as const;
+  const options = { format, compression: 'none', level: 0, codecs } as const;
   const { ranges } = await write(await prepare(dump, options), [sink], options);
   const source = memorySource('made', sink.bytes());
   const raw = format === 'raw' ? { format: 'raw', ranges: ranges ?? [] } : {};
