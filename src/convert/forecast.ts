@@ -99,8 +99,6 @@ function packedSize(bytes: Uint8Array, codec: Codec): number {
 
 const usualLevels = [0, 1, 2, 4, 8, 16, 31];
 const usualSample = 2000;
-/** Of a class that is there at all, so many: the rare ones count as well. */
-const leastSample = 100;
 /** Standard deviations to either side: 99 % of a normal distribution. */
 const deviations = 2.58;
 
@@ -121,10 +119,12 @@ export function forecast(
     stratum.pages += end - first;
     if (!isKnownZero) stratum.addStored(first, end);
   }
-  const stored = [...strata.values()].reduce((sum, each) => sum + each.stored, 0);
-  for (const stratum of strata.values()) {
-    const share = Math.ceil((sample * stratum.stored) / Math.max(1, stored));
-    stratum.read(image, options.codec, Math.max(leastSample, share));
+  // Half of it to each class alike, half by size: the rare ones are what high levels keep.
+  const present = [...strata.values()].filter(({ stored }) => stored > 0);
+  const all = present.reduce((sum, { stored }) => sum + stored, 0);
+  for (const stratum of present) {
+    const share = (1 / present.length + stratum.stored / all) / 2;
+    stratum.read(image, options.codec, Math.ceil(sample * share));
   }
   const decidable = levels.filter((level) => kernel !== undefined || level <= dumpLevelBits.zero);
   return {
@@ -185,7 +185,7 @@ class Stratum {
 
   constructor(pageClass: number, most: number, seed: number) {
     this.pageClass = pageClass;
-    this.#draw = new Draw(Math.max(most, leastSample), seed);
+    this.#draw = new Draw(most, seed);
   }
 
   addStored(first: number, end: number): void {

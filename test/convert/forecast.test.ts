@@ -25,7 +25,7 @@ beforeAll(async () => {
   kernel = openKernel(dump);
 });
 
-function foretell(format: string, compression: 'none' | 'zlib' | 'rle', seed = 0): Forecast {
+function foretell(format: string, compression: 'none' | 'zlib' | 'rle', seed = 1): Forecast {
   const codec = codecs.get(compression);
   return forecast(kernel, dump, { codec, costs: costsOf(format, dump, codec)!, seed });
 }
@@ -89,7 +89,7 @@ test('of many draws nearly all intervals have the truth in them', () => {
   const truth = filtered(() => kernel, dump, 31).kept.count;
   const pagesOf = ({ levels: said }: Forecast) => said.find(({ level }) => level === 31)!.pages;
   const draws = Array.from({ length: 25 }, (_, seed) => pagesOf(foretell('kdump', 'none', seed)));
-  expect(draws[0]).toEqual(pagesOf({ classes: [], levels }));
+  expect(draws[1]).toEqual(pagesOf({ classes: [], levels }));
   expect(new Set(draws.map(({ likely }) => likely)).size).toBeGreaterThan(10);
   expect(draws.filter((said) => contains(said, truth)).length).toBeGreaterThanOrEqual(24);
 });
