@@ -11,12 +11,8 @@ const remarksShown = 12;
 
 /** The last line is the next command, where a file came out that can be opened. */
 export function convertLines(report: ConvertReport, width: number): string[] {
-  const { losses, incomplete } = report;
-  const lines = [headLine(report), ...remarkLines(report.remarks)];
-  for (const { what, keptIn } of losses) {
-    const place = keptIn === undefined ? 'lost' : `kept in ${keptIn}`;
-    lines.push(`${nameOf(report)} has no place for ${what}: ${place}`);
-  }
+  const { incomplete } = report;
+  const lines = [headLine(report), ...remarkLines(report.remarks), ...lossLines(report)];
   if (incomplete !== undefined) lines.push(`the source is not whole: ${incomplete}`);
   const unreadable = report.written?.unreadable ?? 0;
   if (unreadable > 0) {
@@ -55,6 +51,18 @@ function nameOf({ format }: ConvertReport): string {
 function remarkLines(remarks: readonly string[]): string[] {
   const rest = remarks.length - remarksShown;
   return [...remarks.slice(0, remarksShown), ...(rest > 0 ? [`and ${rest} more (--json)`] : [])];
+}
+
+/** A line for each place that has some of it. */
+function lossLines(report: ConvertReport): string[] {
+  const byPlace = new Map<string, string[]>();
+  for (const { what, keptIn } of report.losses) {
+    const place = keptIn === undefined ? 'lost' : `kept in ${keptIn}`;
+    byPlace.set(place, [...(byPlace.get(place) ?? []), what]);
+  }
+  return [...byPlace].map(([place, all]) => {
+    return `${nameOf(report)} has no place for ${all.join('; ')}: ${place}`;
+  });
 }
 
 function nextCommand({ outputs, written, ranges, format }: ConvertReport): string | undefined {
