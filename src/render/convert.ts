@@ -2,6 +2,7 @@
 
 import type { Json } from '../analyze/command.ts';
 import { humanSize, plural, printable, shellWord } from '../bytes/text.ts';
+import type { LevelForecast } from '../convert/forecast.ts';
 import type { ConvertReport } from '../convert/report.ts';
 import type { Envelope, Origin } from './envelope.ts';
 import { wrapped } from './lines.ts';
@@ -13,6 +14,7 @@ const remarksShown = 12;
 export function convertLines(report: ConvertReport, width: number): string[] {
   const { incomplete } = report;
   const lines = [headLine(report), ...remarkLines(report.remarks), ...lossLines(report)];
+  lines.push(...report.forecast.map(forecastLine));
   if (incomplete !== undefined) lines.push(`the source is not whole: ${incomplete}`);
   const unreadable = report.written?.unreadable ?? 0;
   if (unreadable > 0) {
@@ -51,6 +53,11 @@ function nameOf({ format }: ConvertReport): string {
 function remarkLines(remarks: readonly string[]): string[] {
   const rest = remarks.length - remarksShown;
   return [...remarks.slice(0, remarksShown), ...(rest > 0 ? [`and ${rest} more (--json)`] : [])];
+}
+
+function forecastLine({ level, pages, bytes }: LevelForecast): string {
+  const between = `${humanSize(bytes.low)} to ${humanSize(bytes.high)}`;
+  return `level ${level}: ${pages.likely} pages, about ${humanSize(bytes.likely)} (${between})`;
 }
 
 /** A line for each place that has some of it. */
@@ -93,6 +100,11 @@ export function convertEnvelope(origin: Origin, report: ConvertReport): Envelope
     pageSize,
     pages: { kept: pages.kept, excluded: pages.excluded, missing: pages.missing },
     written: written === undefined ? null : { ...written },
+    forecast: report.forecast.map(({ level, pages: kept, bytes }) => ({
+      level,
+      pages: { ...kept },
+      bytes: { ...bytes },
+    })),
     losses: losses.map(({ fact, what, keptIn }) => ({ fact, what, keptIn: keptIn ?? null })),
     remarks: [...report.remarks],
     ranges: report.ranges ?? null,
