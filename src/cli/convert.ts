@@ -4,7 +4,14 @@ import { statSync } from 'node:fs';
 import { DumpError } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
 import { encodeUtf8 } from '../bytes/text.ts';
-import { countPages, type Prepared, prepare, type Written, write } from '../convert/convert.ts';
+import {
+  countPages,
+  levelsOf,
+  type Prepared,
+  prepare,
+  type Written,
+  write,
+} from '../convert/convert.ts';
 import { lossesOf } from '../convert/facts.ts';
 import { pipeInto } from '../convert/pipes.ts';
 import type { ConvertReport, KeptLoss } from '../convert/report.ts';
@@ -97,12 +104,15 @@ async function convertBy(
     ranges: plan.ranges,
     sidecar: plan.sidecar,
   };
-  if (plan.dryRun) return { ...report, written: undefined };
+  if (plan.dryRun) {
+    const options = { format: writer.name, compression, codecs: world.codecs };
+    return { ...report, written: undefined, forecast: await levelsOf(dump, options) };
+  }
   const narrow = plan.outputs.flatMap((path) => lackOfSpace(path, plan, report));
   for (const remark of narrow) io.err(`${remark}\n`);
   const written = await writeFiles(prepared, pool, plan, io);
   // What is cut is known when all of it was read.
-  return { ...report, written, incomplete: dump.incomplete };
+  return { ...report, written, forecast: [], incomplete: dump.incomplete };
 }
 
 function keptLosses(dump: Dump, { writer, ranges, sidecar }: ConvertPlan): KeptLoss[] {

@@ -1,5 +1,6 @@
 /** One dump written in another format: everything between an opened dump and finished sinks. */
 
+import { attempt } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../codec/types.ts';
 import type { DumpContent, Progress, WriteSummary } from '../dump/content.ts';
@@ -7,6 +8,7 @@ import type { PagePool } from '../dump/packed-pages.ts';
 import type { Dump, MemoryImage, MemoryRange } from '../dump/types.ts';
 import { writeDump, writeParts } from '../dump/writers.ts';
 import { contentOf, LazyKernel } from './content.ts';
+import { costsOf, forecast, type LevelForecast } from './forecast.ts';
 import { markIncomplete } from './incomplete.ts';
 import { imageOfLevel } from './level.ts';
 
@@ -90,6 +92,20 @@ function sumOf(summaries: readonly WriteSummary[]): WriteSummary {
     sum.unreadable += each.unreadable;
   }
   return sum;
+}
+
+/** What files of this kind would take by level; nothing where that needs no forecast. */
+export async function levelsOf(
+  dump: Dump,
+  { format, compression, codecs }: Pick<ConvertOptions, 'format' | 'compression' | 'codecs'>,
+): Promise<readonly LevelForecast[]> {
+  await codecs.prepare(compression);
+  const codec = codecs.get(compression);
+  const costs = costsOf(format, dump, codec);
+  if (costs === undefined) return [];
+  const { kernel } = new LazyKernel(dump);
+  const told = attempt(() => forecast(kernel, dump, { codec, costs }));
+  return (told ?? forecast(undefined, dump, { codec, costs })).levels;
 }
 
 /** Pages by what becomes of them. */

@@ -3,6 +3,7 @@
 import type { CompressionName } from '../codec/types.ts';
 import type { PageCounts } from './convert.ts';
 import type { Loss } from './facts.ts';
+import type { LevelForecast } from './forecast.ts';
 
 export interface KeptLoss extends Loss {
   /** The file beside that has it; undefined where it is lost. */
@@ -32,6 +33,8 @@ export interface ConvertReport {
         readonly unreadable: number;
       }
     | undefined;
+  /** Of a dry run: what files of this kind would take by level. */
+  readonly forecast: readonly LevelForecast[];
   readonly losses: readonly KeptLoss[];
   readonly remarks: readonly string[];
   /** Why the source is not whole. */

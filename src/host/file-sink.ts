@@ -132,10 +132,17 @@ function codeOf(cause: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
 }
 
+const hints: Readonly<Record<string, string>> = {
+  ENOSPC: 'the file system is full: nothing was kept; choose another, or a smaller dump',
+  EDQUOT: 'the quota is used up: nothing was kept; choose another place, or a smaller dump',
+};
+
 function attempt<T>(path: string, what: string, body: () => T): T {
   try {
     return body();
   } catch (cause) {
-    throw new DumpError('io', `${what}: ${codeOf(cause)}`, { where: { file: path }, cause });
+    const code = codeOf(cause);
+    const hint = hints[code];
+    throw new DumpError('io', `${what}: ${code}`, { where: { file: path }, hint, cause });
   }
 }

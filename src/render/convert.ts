@@ -2,6 +2,7 @@
 
 import type { Json } from '../analyze/command.ts';
 import { humanSize, plural, printable, shellWord } from '../bytes/text.ts';
+import type { LevelForecast } from '../convert/forecast.ts';
 import type { ConvertReport } from '../convert/report.ts';
 import type { Envelope, Origin } from './envelope.ts';
 import { wrapped } from './lines.ts';
@@ -11,12 +12,9 @@ const remarksShown = 12;
 
 /** The last line is the next command, where a file came out that can be opened. */
 export function convertLines(report: ConvertReport, width: number): string[] {
-  const { losses, incomplete } = report;
-  const lines = [headLine(report), ...remarkLines(report.remarks)];
-  for (const { what, keptIn } of losses) {
-    const place = keptIn === undefined ? 'lost' : `kept in ${keptIn}`;
-    lines.push(`${nameOf(report)} has no place for ${what}: ${place}`);
-  }
+  const { incomplete } = report;
+  const lines = [headLine(report), ...remarkLines(report.remarks), ...lossLines(report)];
+  lines.push(...report.forecast.map(forecastLine));
   if (incomplete !== undefined) lines.push(`the source is not whole: ${incomplete}`);
   const unreadable = report.written?.unreadable ?? 0;
   if (unreadable > 0) {
@@ -57,6 +55,23 @@ function remarkLines(remarks: readonly string[]): string[] {
   return [...remarks.slice(0, remarksShown), ...(rest > 0 ? [`and ${rest} more (--json)`] : [])];
 }
 
+function forecastLine({ level, pages, bytes }: LevelForecast): string {
+  const between = `${humanSize(bytes.low)} to ${humanSize(bytes.high)}`;
+  return `level ${level}: ${pages.likely} pages, about ${humanSize(bytes.likely)} (${between})`;
+}
+
+/** A line for each place that has some of it. */
+function lossLines(report: ConvertReport): string[] {
+  const byPlace = new Map<string, string[]>();
+  for (const { what, keptIn } of report.losses) {
+    const place = keptIn === undefined ? 'lost' : `kept in ${keptIn}`;
+    byPlace.set(place, [...(byPlace.get(place) ?? []), what]);
+  }
+  return [...byPlace].map(([place, all]) => {
+    return `${nameOf(report)} has no place for ${all.join('; ')}: ${place}`;
+  });
+}
+
 function nextCommand({ outputs, written, ranges, format }: ConvertReport): string | undefined {
   const [output] = outputs;
   // analyze opens one file; nobody knows where standard output went.
@@ -85,6 +100,11 @@ export function convertEnvelope(origin: Origin, report: ConvertReport): Envelope
     pageSize,
     pages: { kept: pages.kept, excluded: pages.excluded, missing: pages.missing },
     written: written === undefined ? null : { ...written },
+    forecast: report.forecast.map(({ level, pages: kept, bytes }) => ({
+      level,
+      pages: { ...kept },
+      bytes: { ...bytes },
+    })),
     losses: losses.map(({ fact, what, keptIn }) => ({ fact, what, keptIn: keptIn ?? null })),
     remarks: [...report.remarks],
     ranges: report.ranges ?? null,

@@ -117,8 +117,8 @@ describe('a side file', () => {
 
 describe('what a format has no place for', () => {
   test('is said', () => {
-    const { stdout } = convert(small, 'out.lime');
-    expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(/LiME has no place for \d+ notes \(.*\): lost/);
+    const said = convert(small, 'out.lime').stdout.replaceAll(/\s+/g, ' ');
+    expect(said).toMatch(/LiME has no place for \d+ notes \(.*\); .*: lost/);
   });
 
   test('is refused with --lossless, and nothing is written', () => {
@@ -134,7 +134,9 @@ test('--dry-run says what would be lost, and writes nothing', () => {
   expect(status).toBe(0);
   expect(stdout).toMatch(/^would write \d+ pages/);
   expect(stdout).toContain('RAW has no place for');
-  expect(convert(small, '--to', 'lkcd', '--dry-run').stdout).toContain('as LKCD, zlib');
+  const { stdout: packed } = convert(small, '--to', 'lkcd', '--dry-run');
+  expect(packed).toContain('as LKCD, zlib');
+  expect(packed).toMatch(/^level 31: \d+ pages, about /m);
   expect(readdirSync(cwd)).toEqual([]);
 });
 
@@ -176,6 +178,13 @@ test('- is standard output, in the flattened form of any format', async () => {
   expect(comparePages(was, is)).toBe(stored(was.runs()));
   was.close();
   is.close();
+});
+
+test('an image of tsdump is converted with what it lies over', () => {
+  const image = join(root, 'fixtures/machine/null-process.kdump');
+  const { data } = JSON.parse(convert(image, 'whole', '--json').stdout);
+  expect(data.written.unreadable).toBe(0);
+  expect(data.written.pages).toBeGreaterThan(20_000);
 });
 
 describe('--level', () => {
