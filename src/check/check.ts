@@ -11,7 +11,7 @@ import { presentPages } from '../linux/system.ts';
 import { type Census, type CensusOptions, censusOf } from './census.ts';
 import type { CrossCheck } from './cross-check.ts';
 import { type KernelPart, kernelParts } from './kernel-parts.ts';
-import { type ClassName, type ClassOf, classesOf } from './reasons.ts';
+import { type ClassName, type ClassOf, classesOf, unknownClass } from './reasons.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
 export interface CheckReport {
@@ -20,8 +20,8 @@ export interface CheckReport {
   readonly endPfn: number;
   readonly level: number | undefined;
   readonly census: Census;
-  /** Excluded pages by what their struct pages say that they were; undefined: nobody can tell. */
-  readonly excludedAs: readonly { readonly name: ClassName; readonly count: number }[] | undefined;
+  /** Excluded pages by what their struct pages say that they were. */
+  readonly excludedAs: readonly { readonly name: ClassName; readonly count: number }[];
   readonly findings: readonly Finding[];
   readonly moreFindings: number;
   /** undefined where there is no way into the kernel. */
@@ -58,7 +58,7 @@ export function checkDump(dump: Dump, options: CheckOptions): CheckReport {
     endPfn: dump.endPfn,
     level: dump.level,
     census,
-    excludedAs: kernel === undefined ? undefined : excludedBy(census.runs, classOf),
+    excludedAs: excludedBy(census.runs, classOf),
     findings,
     moreFindings: inspection.more,
     parts,
@@ -67,8 +67,6 @@ export function checkDump(dump: Dump, options: CheckOptions): CheckReport {
     verdict: verdictOf({ dump, census, findings, parts, ramPages }),
   };
 }
-
-const unknownClass: ClassOf = () => undefined;
 
 /** Needs BTF; a machine with memory that the kernel does not manage has more. */
 function ramPagesOf(kernel: Kernel): number {
@@ -104,7 +102,6 @@ function excludedBy(runs: readonly PageRun[], classOf: ClassOf): CheckReport['ex
   for (const { first, end, state } of runs) {
     for (let pfn = first; state === 'excluded' && pfn < end; pfn++) {
       const name = classOf(pfn);
-      if (name === undefined) return undefined;
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   }

@@ -37,7 +37,8 @@ export type PartName = (typeof partNames)[number];
 export interface KernelPart {
   readonly name: PartName;
   readonly readable: number;
-  readonly lost: number;
+  /** undefined: nobody can know how many. */
+  readonly lost: number | undefined;
   readonly why: readonly Reason[];
   /** What more is to be known: that a list is broken, which ones are lost. */
   readonly remark: string | undefined;
@@ -81,7 +82,7 @@ const counters: Readonly<Record<PartName, Count>> = {
   'struct page pages': structPages,
 };
 
-/** Each part that the kernel has; one that cannot be counted at all has 0 of both. */
+/** Each part that the kernel has. */
 export function kernelParts(input: PartsInput): KernelPart[] {
   return partNames.map((name) => {
     const reasons = new Reasons(input.classOf);
@@ -90,7 +91,7 @@ export function kernelParts(input: PartsInput): KernelPart[] {
   });
 }
 
-const nothing: Counted = { readable: 0, lost: 0, remark: undefined };
+const nothing: Counted = { readable: 0, lost: undefined, remark: undefined };
 
 function kernelTables({ kernel }: PartsInput, reasons: Reasons): Counted {
   const walk = new TableWalk(kernel.physical, (error) => reasons.add(error));
@@ -108,11 +109,10 @@ function symbols({ kernel }: PartsInput, reasons: Reasons): Counted {
 function types({ kernel }: PartsInput, reasons: Reasons): Counted {
   const { btf } = kernel.tables;
   const { lost } = btf;
-  const gone = lost?.types ?? 0;
-  if (lost !== undefined) reasons.add(lost.problem, Math.max(1, gone));
-  const isUnknown = lost !== undefined && lost.types === undefined;
-  const remark = isUnknown ? 'more are lost than can be counted' : undefined;
-  return { readable: btf.endId - btf.firstId - gone, lost: gone, remark };
+  const gone = lost === undefined ? 0 : lost.types;
+  if (lost !== undefined) reasons.add(lost.problem, gone ?? 1);
+  const readable = btf.endId - btf.firstId - (gone ?? 0);
+  return { readable, lost: gone, remark: undefined };
 }
 
 type Bounds = readonly (readonly [start: string, end: string])[];
@@ -161,7 +161,7 @@ function tasks({ kernel }: PartsInput, reasons: Reasons): Counted {
   }
   const [problem] = list.problems;
   const broken = problem && `lists of tasks are broken, there may be more: ${problem.message}`;
-  return { readable, lost, remark: broken };
+  return { readable, lost: readable + lost === 0 ? undefined : lost, remark: broken };
 }
 
 function stacks({ kernel }: PartsInput, reasons: Reasons): Counted {
@@ -178,13 +178,16 @@ function stacks({ kernel }: PartsInput, reasons: Reasons): Counted {
     if (whole === 'whole') readable++;
     else if (whole === undefined) lost++;
   }
-  return { readable, lost, remark: undefined };
+  // No kernel is without tasks: then nobody knows how many.
+  return { readable, lost: readable + lost === 0 ? undefined : lost, remark: undefined };
 }
 
 function processTables({ kernel }: PartsInput, reasons: Reasons): Counted {
   const seen = new Set<bigint>();
   const walk = new TableWalk(kernel.physical, (error) => reasons.add(error));
+  let known = 0;
   for (const task of kernel.tasks()) {
+    known++;
     reasons.attempt(() => {
       if (task.mm === null) return;
       const mm = addressOf(follow(task, 'mm'));
@@ -194,7 +197,7 @@ function processTables({ kernel }: PartsInput, reasons: Reasons): Counted {
       walk.walk(kernel.addressSpace(addressOf(pgd)).root, 'process');
     });
   }
-  return { readable: walk.readable, lost: walk.lost, remark: undefined };
+  return { readable: walk.readable, lost: known === 0 ? undefined : walk.lost, remark: undefined };
 }
 
 function modules({ kernel }: PartsInput, reasons: Reasons): Counted {
@@ -209,7 +212,9 @@ function modules({ kernel }: PartsInput, reasons: Reasons): Counted {
   const broken = problem && `their list is broken, there may be more: ${problem.message}`;
   const partly = names.length > 0 ? `not all of ${listed(names)}` : undefined;
   const remark = [broken, partly].filter((each) => each !== undefined).join('; ');
-  return { readable: all.length - names.length, lost: names.length, remark: remark || undefined };
+  const isUnknown = problem !== undefined && names.length === 0;
+  const lost = isUnknown ? undefined : names.length;
+  return { readable: all.length - names.length, lost, remark: remark || undefined };
 }
 
 /** The pages of the array of struct pages, for all memory that the dump knows of. */

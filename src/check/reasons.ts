@@ -16,9 +16,20 @@ export interface Reason {
 }
 
 /** Of what a filter took a page for, by the page's own struct page. */
-export type ClassName = 'cache' | 'private-cache' | 'user' | 'free' | 'unusable' | 'other';
+export type ClassName =
+  | 'cache'
+  | 'private-cache'
+  | 'user'
+  | 'free'
+  | 'unusable'
+  | 'other'
+  /** Its struct page cannot be read. */
+  | 'unknown';
 
-export type ClassOf = (pfn: number) => ClassName | undefined;
+export type ClassOf = (pfn: number) => ClassName;
+
+/** Where struct pages cannot be read. */
+export const unknownClass: ClassOf = () => 'unknown';
 
 const classNames: ReadonlyMap<number, ClassName> = new Map([
   [PageClass.cache, 'cache'],
@@ -26,14 +37,15 @@ const classNames: ReadonlyMap<number, ClassName> = new Map([
   [PageClass.user, 'user'],
   [PageClass.free, 'free'],
   [PageClass.unusable, 'unusable'],
+  [PageClass.unknown, 'unknown'],
 ]);
 
 /** A byte for each PFN, and two million struct pages a second: 256 GB of memory. */
 const maxPfns = 2 ** 26;
 
-/** The class of each page of the runs; undefined where the dump cannot tell. Throws nothing. */
+/** The class of each page of the runs. Throws nothing. */
 export function classesOf(dump: Dump, kernel: Kernel, runs: readonly PageRun[]): ClassOf {
-  if (dump.endPfn > maxPfns) return () => undefined;
+  if (dump.endPfn > maxPfns) return unknownClass;
   const classes = attempt(() => {
     const byPfn = new Uint8Array(dump.endPfn);
     for (const { first, end, pageClass } of classRuns(kernel.memory, pageLayout(kernel), runs)) {
@@ -41,7 +53,7 @@ export function classesOf(dump: Dump, kernel: Kernel, runs: readonly PageRun[]):
     }
     return byPfn;
   });
-  if (classes === undefined) return () => undefined;
+  if (classes === undefined) return unknownClass;
   return (pfn) => classNames.get(classes[pfn] ?? -1) ?? 'other';
 }
 
@@ -51,13 +63,14 @@ const excludedAs: Readonly<Record<ClassName, string>> = {
   user: 'left out as user memory',
   free: 'left out as free memory',
   unusable: 'left out as unusable memory',
+  unknown: 'left out by the filter',
   other: 'left out, as zeros or for a reason that struct page does not show',
 };
 
 export function explain(error: DumpError, classOf: ClassOf): string {
   const { pfn } = error.where;
   if (error.code === 'excluded') {
-    return excludedAs[(pfn === undefined ? undefined : classOf(pfn)) ?? 'other'];
+    return excludedAs[pfn === undefined ? 'unknown' : classOf(pfn)];
   }
   if (pfn === undefined) return `nothing is mapped there: ${error.message}`;
   if (error.code === 'corrupt') return 'its page is damaged';

@@ -80,7 +80,7 @@ function pagesText({ dump, census, ramPages }: Judged): string {
   const known = pagesOf(counts);
   // LKCD has no list of pages: what should be there only the kernel knows.
   const all = dump.format === 'lkcd' ? Math.max(known, ramPages ?? 0) : known;
-  const how = decoded > 0 ? '' : ', none of them decoded';
+  const how = decoded > 0 || there === 0 ? '' : ', none of them decoded';
   if (there === all && all > 0) return `all ${all} pages${how}`;
   const due = all - counts.excluded;
   const left = counts.excluded > 0 ? ` (${counts.excluded} left out)` : '';
@@ -101,20 +101,23 @@ function readableText(parts: readonly KernelPart[] | undefined): string {
   if (parts === undefined) return 'nothing of the kernel can be read';
   const part = (name: PartName): KernelPart => parts.find((each) => each.name === name)!;
   const subjects = [
-    ['the log', part('log records')],
+    ['log', part('log records')],
     ['tasks', part('tasks')],
     ['backtraces', part('kernel stacks')],
     ['modules', part('modules')],
   ] as const;
   const whole = subjects.filter(([, { readable, lost }]) => readable > 0 && lost === 0);
-  const partly = subjects.filter(([, { readable, lost }]) => readable > 0 && lost > 0);
+  const partly = subjects.filter(([, { readable, lost }]) => readable > 0 && lost !== 0);
   const none = subjects.filter(([, { readable }]) => readable === 0);
   const said = [
     ...(whole.length > 0 ? [`${joined(whole)} can be read`] : []),
-    ...partly.map(([name, { readable, lost }]) => `${name}: ${readable} of ${readable + lost}`),
+    ...partly.map(([name, { readable, lost }]) => {
+      return `${name}: ${readable} of ${lost === undefined ? '?' : readable + lost}`;
+    }),
     ...(none.length > 0 ? [`${joined(none)} cannot`] : []),
   ];
-  return whole.length + partly.length === 0 ? 'nothing of the kernel can be read' : said.join(', ');
+  const isNone = whole.length + partly.length === 0;
+  return isNone ? `none of ${joined(none)} can be read` : said.join(', ');
 }
 
 function joined(subjects: readonly (readonly [name: string, part: KernelPart])[]): string {

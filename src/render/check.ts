@@ -78,7 +78,7 @@ function pageTable({ census }: CheckReport, width: number): string[] {
 
 function excludedLines({ excludedAs, crossCheck }: CheckReport, width: number): string[] {
   const lines: string[] = [];
-  if (excludedAs !== undefined && excludedAs.length > 0) {
+  if (excludedAs.some(({ name }) => name !== 'unknown')) {
     const kinds = excludedAs.map(({ name, count }) => `${count} ${excludedText[name]}`);
     lines.push(...wrapped(`left out, by their struct pages: ${kinds.join(', ')}`, width, '  '));
   }
@@ -97,6 +97,7 @@ const excludedText = {
   free: 'free',
   unusable: 'unusable',
   other: 'zeros or other',
+  unknown: 'unknown, as their struct pages are lost or tell nothing',
 };
 
 function rangeLines({ census, pageSize }: CheckReport, style: CheckStyle): string[] {
@@ -128,7 +129,7 @@ function findingLines(report: CheckReport, style: CheckStyle, chalk: ChalkInstan
   const lines = shown.flatMap((finding) => {
     const [first = '', ...rest] = wrapped(`- ${findingText(finding)}`, width, '  ');
     const paint = finding.kind === 'remark' ? (text: string) => text : chalk.red;
-    return [paint(first), ...rest.map(paint)];
+    return [first, ...rest].map((line) => paint(line));
   });
   const more = findings.length + moreFindings - shown.length;
   return ['structure:', ...lines, ...(more === 0 ? [] : [`and ${more} more (--verbose)`])];
@@ -145,11 +146,11 @@ function kernelLines(report: CheckReport, width: number, chalk: ChalkInstance): 
     return wrapped(`kernel: cannot be read: ${kernelProblem?.message}`, width, '  ');
   }
   const rows = parts
-    .filter(({ readable, lost, why }) => readable + lost > 0 || why.length > 0)
+    .filter(({ readable, lost }) => readable > 0 || lost !== 0)
     .map((part): Cell[] => [
       part.name,
       String(part.readable),
-      part.lost === 0 ? '' : { text: String(part.lost), paint: chalk.red },
+      part.lost === 0 ? '' : { text: String(part.lost ?? '?'), paint: chalk.red },
       partText(part),
     ]);
   const head = ['Of the kernel', 'Readable', 'Lost', 'Why'];
@@ -178,8 +179,10 @@ function verdictLines({ verdict }: CheckReport, width: number, chalk: ChalkInsta
 export function checkEnvelope(origin: Origin, report: CheckReport): Envelope {
   const { parts = [], verdict, kernelProblem, census } = report;
   const missing = parts
-    .filter(({ lost }) => lost > 0)
-    .map(({ name, lost, why }) => ({ what: name, count: lost, why: why[0]?.why ?? 'lost' }));
+    .filter(({ lost }) => lost !== 0)
+    .map(({ name, lost = null, why }) => {
+      return { what: name, count: lost, why: why[0]?.why ?? 'lost' };
+    });
   const pages = (['missing', 'damaged'] as const).flatMap((state) => {
     const count = census.counts[state];
     return count === 0 ? [] : [{ what: 'pages', count, why: pageStateText[state] }];
@@ -205,10 +208,7 @@ function checkJson(report: CheckReport): Json {
     level: report.level ?? null,
     pages: Object.fromEntries(pageStates.map((state) => [state, byState(state)])),
     decoded: census.decoded,
-    excludedAs:
-      report.excludedAs === undefined
-        ? null
-        : report.excludedAs.map(({ name, count }) => ({ name, count })),
+    excludedAs: report.excludedAs.map(({ name, count }) => ({ name, count })),
     runs: census.runs.map(({ first, end, state }) => ({ first, end, state })),
     moreRuns: census.moreRuns,
     crossCheck:
@@ -224,7 +224,7 @@ function checkJson(report: CheckReport): Json {
       parts === undefined
         ? null
         : parts.map(({ name, readable, lost, why, remark }) => ({
-            ...{ name, readable, lost },
+            ...{ name, readable, lost: lost ?? null },
             why: why.map(({ why: text, count }) => ({ why: text, count })),
             remark: remark ?? null,
           })),

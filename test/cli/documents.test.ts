@@ -128,7 +128,7 @@ function matches(output: readonly string[]): RegExp {
   return new RegExp(`^${lines.join('')}\\n*$`);
 }
 
-const taught = ['start', 'reports', 'shell', 'scripts'].map((name) => `docs/${name}.md`);
+const taught = ['start', 'check', 'reports', 'shell', 'scripts'].map((name) => `docs/${name}.md`);
 
 describe.each(['README.md', ...taught])('%s', (name) => {
   const text = readFileSync(join(root, name), 'utf8');
