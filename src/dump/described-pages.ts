@@ -141,7 +141,15 @@ export class DescribedPages implements PageReader, Part {
   *lostIn(first: number, end: number): Generator<PageRun> {
     const { stored } = this.#geometry;
     for (const run of this.runsIn(first, end)) {
-      if (run.state === 'missing' && stored.has(run.first)) yield run;
+      if (run.state !== 'missing') continue;
+      // Among them are pages that are no RAM at all.
+      let pfn = stored.next(run.first);
+      while (pfn >= 0 && pfn < run.end) {
+        let after = pfn + 1;
+        while (after < run.end && stored.has(after)) after++;
+        yield { first: pfn, end: after, state: 'missing' };
+        pfn = stored.next(after);
+      }
     }
   }
 
