@@ -23,7 +23,6 @@ const welcome = `tsdump captures and analyses Linux kernel crash dumps.
 
   tsdump analyze vmcore            what crashed, and where: the panic and its backtrace
   tsdump analyze vmcore ps -u      user tasks; also log, bt, mod, sym, sys; --json for programs
-  tsdump convert vmcore out.elf    any dump in another format; --level 31 to shrink it
   tsdump capture                   crash a real machine's memory again and capture it
 
 tsdump --help lists everything.

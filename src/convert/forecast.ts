@@ -55,6 +55,8 @@ export interface FormatCosts {
   readonly zero: number;
   /** The same where it is known without reading. */
   readonly knownZero: number;
+  /** Zero pages stay at every level: all of them are one page in the file. */
+  readonly sharesZeros: boolean;
 }
 
 export interface ForecastOptions {
@@ -78,16 +80,22 @@ export function costsOf(format: string, image: MemoryImage, codec: Codec): Forma
     case 'kdump':
     case 'diskdump':
       // Header, sub header, notes; two bitmaps; a descriptor a page, zero pages share their bytes.
-      return { fixed: 4 * pageSize + 2 * bitmap, page: 24, zero: 24, knownZero: 24 };
+      return {
+        ...{ fixed: 4 * pageSize + 2 * bitmap, page: 24, zero: 24, knownZero: 24 },
+        sharesZeros: true,
+      };
     case 'lkcd': {
       const zero = 16 + packedSize(zeroPageOf(pageSize), codec);
-      return { fixed: 64 * 1024, page: 16, zero, knownZero: zero };
+      return { fixed: 64 * 1024, page: 16, zero, knownZero: zero, sharesZeros: false };
     }
     case 'mkdump':
-      return { fixed: 4 * pageSize, page: 0, zero: pageSize, knownZero: 0 };
+      return { fixed: 4 * pageSize, page: 0, zero: pageSize, knownZero: 0, sharesZeros: false };
     case 'elf':
     case 'lime':
-      return { fixed: pageSize, page: 0, zero: pageSize, knownZero: pageSize };
+      return {
+        ...{ fixed: pageSize, page: 0, zero: pageSize, knownZero: pageSize },
+        sharesZeros: false,
+      };
     default:
       return undefined;
   }
@@ -141,7 +149,7 @@ export function forecast(
 
 function ofLevel(level: number, strata: readonly Stratum[], costs: FormatCosts): LevelForecast {
   const kept = strata.filter(({ pageClass }) => !isFiltered(pageClass, level));
-  const withZeros = (level & dumpLevelBits.zero) === 0;
+  const withZeros = costs.sharesZeros || (level & dumpLevelBits.zero) === 0;
   const pages = kept.map((stratum) => {
     const zeros = withZeros ? { value: 0, variance: 0, most: 0 } : stratum.zeros();
     return { ...zeros, value: stratum.pages - zeros.value, most: stratum.pages };

@@ -37,6 +37,8 @@ export interface Writer {
   readonly compressions: readonly CompressionName[];
   /** What is not in such a file. */
   readonly lacks: readonly Fact[];
+  /** All pages of zeros are one in the file: a filter need not leave them out. */
+  readonly sharesZeros: boolean;
   /** Begins the file; finishing or aborting the sink is the caller's. */
   begin(sink: Sink, content: DumpContent, options: WriteOptions): Promise<PageWriter>;
 }
@@ -51,6 +53,7 @@ export const writers: readonly Writer[] = [
     name: 'diskdump',
     compressions: diskdumpCompressions,
     lacks: ['notes', 'message'],
+    sharesZeros: true,
     begin: async (sink, content, { level, ...options }) => {
       const { diskdumpWriter } = await import('./diskdump/write.ts');
       const compression = oneOf(diskdumpCompressions, options);
@@ -61,6 +64,7 @@ export const writers: readonly Writer[] = [
     name: 'diskdump-partition',
     compressions: diskdumpCompressions,
     lacks: ['notes', 'message'],
+    sharesZeros: false,
     begin: async (sink, content, { level, ...options }) => {
       const { partitionWriter } = await import('./diskdump/partition-write.ts');
       const compression = oneOf(diskdumpCompressions, options);
@@ -72,6 +76,7 @@ export const writers: readonly Writer[] = [
     compressions: ['none'],
     // CRASHTIME, in VMCOREINFO, is another time.
     lacks: ['uts', 'time', 'panic', 'level'],
+    sharesZeros: false,
     begin: async (sink, content) => {
       const { elfWriter } = await import('./elf/write.ts');
       return elfWriter(sink, content, { style: 'kdump' });
@@ -81,6 +86,7 @@ export const writers: readonly Writer[] = [
     name: 'kdump',
     compressions: kdumpCompressions,
     lacks: ['panic'],
+    sharesZeros: true,
     begin: async (sink, content, { level, ...options }) => {
       const { kdumpWriter } = await import('./kdump/write.ts');
       return kdumpWriter(sink, content, { compression: oneOf(kdumpCompressions, options), level });
@@ -96,6 +102,7 @@ export const writers: readonly Writer[] = [
     name: 'lkcd',
     compressions: lkcdCompressions,
     lacks: ['notes', 'excluded'],
+    sharesZeros: false,
     begin: async (sink, content, { level, ...options }) => {
       const { lkcdWriter } = await import('./lkcd/write.ts');
       return lkcdWriter(sink, content, { compression: oneOf(lkcdCompressions, options), level });
@@ -105,12 +112,14 @@ export const writers: readonly Writer[] = [
     name: 'mkdump',
     compressions: ['none'],
     lacks: [],
+    sharesZeros: false,
     begin: async (...given) => (await import('./mkdump/write.ts')).mkdumpWriter(...given),
   },
   {
     name: 'raw',
     compressions: ['none'],
     lacks: [...onlyMemory, 'missing'],
+    sharesZeros: false,
     begin: async (sink, content) => (await import('./raw/write.ts')).rawWriter(sink, content),
   },
 ];
