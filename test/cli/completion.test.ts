@@ -26,8 +26,8 @@ async function values(...words: string[]): Promise<string[]> {
 describe('what fits', () => {
   test('commands, with their meaning', async () => {
     expect(await values('')).toEqual([
-      ...['analyze', 'info', 'check', 'capture', 'mkdump', 'kexec', 'scenario', 'completion'],
-      'help',
+      ...['analyze', 'info', 'check', 'convert', 'repair', 'capture', 'mkdump', 'kexec'],
+      ...['scenario', 'completion', 'help'],
     ]);
     const [scenario] = (await fitting('scen')).candidates;
     expect(scenario?.meaning).toMatch(/^list, show and check scenarios/);
