@@ -51,6 +51,7 @@ export function checkDump(dump: Dump, options: CheckOptions): CheckReport {
   const classOf = kernel === undefined ? unknownClass : classesOf(dump, kernel, census.runs);
   const parts = kernel && kernelParts({ dump, kernel, runs: census.runs, classOf });
   const findings = findingsOf(dump, inspection, census, crossCheck);
+  const { promisedPages } = inspection;
   const ramPages = kernel && attempt(() => ramPagesOf(kernel));
   return {
     description: dump.description,
@@ -64,7 +65,7 @@ export function checkDump(dump: Dump, options: CheckOptions): CheckReport {
     parts,
     kernelProblem,
     crossCheck,
-    verdict: verdictOf({ dump, census, findings, parts, ramPages }),
+    verdict: verdictOf({ dump, census, findings, parts, ramPages, promisedPages }),
   };
 }
 

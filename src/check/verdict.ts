@@ -32,6 +32,8 @@ export interface Judged {
   readonly parts: readonly KernelPart[] | undefined;
   /** Pages of RAM, where the kernel tells it. */
   readonly ramPages: number | undefined;
+  /** LKCD: by its header. */
+  readonly promisedPages: number | undefined;
 }
 
 export function verdictOf(judged: Judged): Verdict {
@@ -39,16 +41,18 @@ export function verdictOf(judged: Judged): Verdict {
   const { dump, parts } = judged;
   const cause = causeOf(name, judged);
   const kernel = dump.architecture === 'x86_64' ? [readableText(parts)] : [];
-  return { name, text: [...cause, pagesText(judged), ...kernel].join('; ') };
+  return { name, text: [...cause, pagesText(name, judged), ...kernel].join('; ') };
 }
 
-function nameOf({ dump, census, findings }: Judged): VerdictName {
+function nameOf({ dump, census, findings, ramPages = 0 }: Judged): VerdictName {
   const { counts } = census;
   const has = (kind: Finding['kind']): boolean => findings.some((each) => each.kind === kind);
   if (counts.damaged > 0 || has('damage')) return 'damaged';
   if (counts.missing > 0 || dump.incomplete !== undefined || has('cut')) return 'incomplete';
   if (pagesOf(counts) === 0) return 'incomplete';
-  return counts.excluded > 0 ? 'filtered' : 'whole';
+  // LKCD does not say that it left pages out, but there are more.
+  const isPart = dump.format === 'lkcd' && pagesOf(counts) < ramPages;
+  return counts.excluded > 0 || isPart ? 'filtered' : 'whole';
 }
 
 function causeOf(name: VerdictName, { dump, census, findings }: Judged): string[] {
@@ -74,14 +78,20 @@ function causeOf(name: VerdictName, { dump, census, findings }: Judged): string[
 }
 
 /** `15388 of 32768 pages are in the file, all of them decoded`. */
-function pagesText({ dump, census, ramPages }: Judged): string {
+function pagesText(name: VerdictName, judged: Judged): string {
+  const { dump, census, ramPages = 0, promisedPages = 0 } = judged;
   const { counts, decoded } = census;
   const there = counts.stored + counts.zero;
   const known = pagesOf(counts);
-  // LKCD has no list of pages: what should be there only the kernel knows.
-  const all = dump.format === 'lkcd' ? Math.max(known, ramPages ?? 0) : known;
+  // LKCD has no list of pages: what should be there its header tells, or the kernel.
+  const isListed = dump.format !== 'lkcd';
+  const isCut = name === 'incomplete' || name === 'damaged';
+  const said = isCut && promisedPages > known ? promisedPages : ramPages;
+  const all = isListed ? known : Math.max(known, said);
   const how = decoded > 0 || there === 0 ? '' : ', none of them decoded';
+  if (!isListed && isCut && all === there) return `${there} pages, of nobody knows how many`;
   if (there === all && all > 0) return `all ${all} pages${how}`;
+  if (!isListed && !isCut) return `${there} of ${all} pages${how}`;
   const due = all - counts.excluded;
   const left = counts.excluded > 0 ? ` (${counts.excluded} left out)` : '';
   if (there >= due) return `${there} of ${all} pages${left}${how}`;

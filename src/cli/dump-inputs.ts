@@ -95,5 +95,6 @@ export async function inspected(
     details: all.flatMap(({ details }) => details),
     findings: all.flatMap(({ findings }) => findings),
     more: all.reduce((sum, { more }) => sum + more, 0),
+    promisedPages: all[0]?.promisedPages,
   };
 }

@@ -36,6 +36,7 @@ export async function inspectFile(
       details: [...within.details, ...inspector.details],
       findings: [...inspector.findings, ...within.findings],
       more: inspector.more + within.more,
+      promisedPages: within.promisedPages,
     };
   }
   (await inspectors[name]?.())?.(inspector, depth);

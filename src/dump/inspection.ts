@@ -32,6 +32,8 @@ export interface Inspection {
   readonly findings: readonly Finding[];
   /** Findings beyond those that are listed. */
   readonly more: number;
+  /** LKCD: page records by the header, for there is no list of pages. */
+  readonly promisedPages?: number | undefined;
 }
 
 /** Of a file that is nothing but damage the first ones tell enough. */
@@ -43,6 +45,7 @@ export class Inspector {
   readonly details: Detail[] = [];
   readonly findings: Finding[] = [];
   more = 0;
+  promisedPages: number | undefined;
 
   constructor(source: Source) {
     this.source = source;

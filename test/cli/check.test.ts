@@ -130,6 +130,26 @@ describe('check of a dump that was cut', () => {
   });
 });
 
+describe('check of LKCD, which has no list of pages', () => {
+  const path = join(folder, 'vmcore.lkcd');
+
+  test('what a filter left out the count of the kernel tells', () => {
+    expect(tsdump(['convert', machine, path, '--to', 'lkcd', '--quiet']).status).toBe(0);
+    const { status, data } = checked([path, '--quick']);
+    expect(status).toBe(0);
+    expect(data.verdict.name).toBe('filtered');
+    expect(data.verdict.text).toContain('17445 of 20350 pages');
+  });
+
+  test('what a cut has lost the header tells', () => {
+    const bytes = new Uint8Array(readFileSync(path));
+    const { status, data } = checked([written('cut.lkcd', bytes.slice(0, 12_000_000)), '--quick']);
+    expect(status).toBe(1);
+    expect(data.verdict.text).toMatch(/^the file is cut inside a page; 48 % of the pages/);
+    expect(data.findings[0]).toMatchObject({ kind: 'cut', where: { offset: 12_000_000 } });
+  });
+});
+
 describe('check of a damaged dump', () => {
   test('flipped bytes in pages are damage, each with its place', () => {
     const bytes = whole.slice();

@@ -26,6 +26,7 @@ export function inspectLkcd(inspector: Inspector, depth: Depth): void {
     if (header.version < 8) return;
     const { dh_num_pages } = readStruct(source, 0, HeaderV8);
     inspector.detail('page records by the header', dh_num_pages);
+    inspector.promisedPages = dh_num_pages;
     if (depth === 'all') new Records(inspector, header).walk(dh_num_pages);
   });
   if (depth === 'headers') return;
