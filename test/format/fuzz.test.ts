@@ -18,7 +18,7 @@ import { Random } from '../support/mutate.ts';
 
 const codecs = await preparedCodecs();
 const readers = [...readersWith(codecs).values()];
-const runs = Number(process.env['TSDUMP_FUZZ'] ?? 5000);
+const runs = Number(process.env['TSDUMP_FUZZ'] ?? 2500);
 const seed = Number(process.env['TSDUMP_SEED'] ?? 1);
 const maxMemory = 64 * 1024 * 1024;
 /** Larger files are for `npm run fuzz`: copying them is all that would be done here. */

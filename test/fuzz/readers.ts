@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { DumpError } from '../../src/bytes/errors.ts';
 import { MemorySink } from '../../src/bytes/sink.ts';
 import { memorySource, type Source } from '../../src/bytes/source.ts';
-import { latin1, latin1Bytes } from '../../src/bytes/text.ts';
+import { latin1Bytes } from '../../src/bytes/text.ts';
 import type { Codecs, CompressionName } from '../../src/codec/types.ts';
 import { flattened } from '../../src/dump/flattened/write.ts';
 import { cpuStatesOf, panicTaskOf, parseNotes, vmcoreinfoOf } from '../../src/dump/notes.ts';
@@ -160,7 +160,7 @@ function rawReader(codecs: Codecs): Reader {
     ],
     async run(input) {
       const end = input.indexOf(0);
-      const text = latin1(input.subarray(0, Math.max(0, end)));
+      const text = asText(input.subarray(0, Math.max(0, end)));
       return exercise(input.slice(end + 1), async (source) => {
         const ranges = text === '' ? undefined : parseIomem(text, 'fuzz');
         return openDump(source, { codecs, format: 'raw', ranges });
@@ -198,7 +198,7 @@ function textReader(name: string, text: string, read: (text: string) => void): R
   return {
     name,
     bases: async () => [{ name, bytes, places: placesOf(name, bytes) }],
-    run: async (input) => refusing(() => read(latin1(input))),
+    run: async (input) => refusing(() => read(asText(input))),
   };
 }
 
@@ -221,6 +221,11 @@ function codecReader(name: CompressionName, codecs: Codecs): Reader {
         if (length !== pageSize) throw new Error(`a page of ${length} bytes`);
       }),
   };
+}
+
+/** One character a byte, however many there are. */
+function asText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
 }
 
 function refusing(read: () => void): Outcome {
