@@ -13,7 +13,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchAnswers, benchList, crashFor } from './answers.mjs';
 import { benchCodecs } from './codecs.mjs';
-import { guestDump, large as largeGuest } from './guest.mjs';
+import { benchConvert, benchSparse } from './convert.mjs';
+import { guestDump, large as largeGuest, middling } from './guest.mjs';
 import { makeLarge } from './large.mjs';
 import { benchTrials } from './trials.mjs';
 
@@ -53,6 +54,17 @@ async function benchAll() {
   await benchList(title, file, 'sym -l');
   await benchTrials(trials);
   await benchCodecs(title, file, folder);
+  await onlyConvert();
+}
+
+/** makedumpfile's own threads take minutes: of the smaller guest only. */
+async function onlyConvert() {
+  for (const guest of [middling, largeGuest]) {
+    const dump = guestDump(guest);
+    const threads = guest === middling;
+    if (dump !== undefined) await benchConvert(guest.title, dump, folder, { threads });
+  }
+  await benchSparse(folder);
 }
 
 async function onlyCodecs() {
@@ -61,7 +73,9 @@ async function onlyCodecs() {
 }
 
 try {
-  if (process.argv[2] === 'codecs') await onlyCodecs();
+  const [, , only] = process.argv;
+  if (only === 'codecs') await onlyCodecs();
+  else if (only === 'convert') await onlyConvert();
   else await benchAll();
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -96,6 +96,7 @@ export const writers: readonly Writer[] = [
     name: 'lime',
     compressions: ['none'],
     lacks: onlyMemory,
+    sharesZeros: false,
     begin: async (sink, content) => (await import('./lime/write.ts')).limeWriter(sink, content),
   },
   {

@@ -13,7 +13,7 @@ const remarksShown = 12;
 /** The last line is the next command, where a file came out that can be opened. */
 export function convertLines(report: ConvertReport, width: number): string[] {
   const { incomplete } = report;
-  const lines = [headLine(report), ...remarkLines(report.remarks), ...lossLines(report)];
+  const lines = [...headLines(report), ...remarkLines(report.remarks), ...lossLines(report)];
   lines.push(...report.forecast.map(forecastLine));
   if (incomplete !== undefined) lines.push(`the source is not whole: ${incomplete}`);
   const unreadable = report.written?.unreadable ?? 0;
@@ -25,18 +25,19 @@ export function convertLines(report: ConvertReport, width: number): string[] {
   return lines.flatMap((line) => wrapped(printable(line), width, '  '));
 }
 
-function headLine(report: ConvertReport): string {
+function headLines(report: ConvertReport): string[] {
   const { outputs, pages, pageSize, written, source } = report;
-  const memory = humanSize(pages.kept * pageSize);
-  const left = pages.excluded === 0 ? '' : `, ${pages.excluded} left out by a filter`;
-  const what = `${plural(pages.kept, 'page')} (${memory})${left}`;
-  if (written === undefined) return `would write ${what} as ${kindOf(report)}; from ${source}`;
-  const share = (written.bytes * 100) / Math.max(1, pages.kept * pageSize);
-  const size =
-    written.bytes > pages.kept * pageSize
-      ? humanSize(written.bytes)
-      : `${humanSize(written.bytes)}, ${share.toFixed(0)} % of it`;
-  return `${outputs.join(' ')}: ${what} as ${kindOf(report)} in ${size}; from ${source}`;
+  const memory = pages.kept * pageSize;
+  const left = pages.excluded === 0 ? '' : `; ${pages.excluded} left out by filters`;
+  const what = `${plural(pages.kept, 'page')}, ${humanSize(memory)} of memory`;
+  const kind = `${kindOf(report)}; from ${source}`;
+  if (written === undefined) return [`would write ${kind}`, `${what}${left}`];
+  const share = (written.bytes * 100) / Math.max(1, memory);
+  const percent = written.bytes > memory ? '' : ` (${share.toFixed(0)} %)`;
+  return [
+    `${outputs.join(' ')}: ${kind}`,
+    `${what}, in ${humanSize(written.bytes)}${percent}${left}`,
+  ];
 }
 
 function kindOf(report: ConvertReport): string {

@@ -132,10 +132,10 @@ describe('what a format has no place for', () => {
 test('--dry-run says what would be lost, and writes nothing', () => {
   const { status, stdout } = convert(small, 'out.raw', '--dry-run');
   expect(status).toBe(0);
-  expect(stdout).toMatch(/^would write \d+ pages/);
+  expect(stdout).toMatch(/^would write RAW; from KDUMP/);
   expect(stdout).toContain('RAW has no place for');
   const { stdout: packed } = convert(small, '--to', 'lkcd', '--dry-run');
-  expect(packed).toContain('as LKCD, zlib');
+  expect(packed).toMatch(/^would write LKCD, zlib/);
   expect(packed).toMatch(/^level 31: \d+ pages, about /m);
   expect(readdirSync(cwd)).toEqual([]);
 });
@@ -189,8 +189,8 @@ test('an image of tsdump is converted with what it lies over', () => {
 
 describe('--level', () => {
   test('leaves pages out that stay excluded, and says the level', async () => {
-    expect(convert(small, 'level', '--level', '31').status).toBe(0);
-    const [was, is] = [await open(small), await open(path('level'))];
+    expect(convert(machine, 'level', '--level', '31').status).toBe(0);
+    const [was, is] = [await open(machine), await open(path('level'))];
     expect(is.level).toBe(31);
     expect(comparePages(is, was)).toBeLessThan(stored(was.runs()));
     const left = [...is.runs()].filter(({ state }) => state === 'excluded');

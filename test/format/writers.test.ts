@@ -318,3 +318,50 @@ describe('elf', () => {
     expectEqual(dump.readPage(140_000).bytes, noise);
   });
 });
+
+/** Takes so many writes, and then no more: whoever wrote was killed. */
+class KilledSink extends MemorySink {
+  #left: number;
+
+  constructor(writes: number) {
+    super();
+    this.#left = writes;
+  }
+
+  override write(offset: number, bytes: Uint8Array): void {
+    if (this.#left-- > 0) super.write(offset, bytes);
+  }
+}
+
+describe('a file whose writing was cut short', () => {
+  // Nothing in LiME or raw memory says how much there should be: their name ends in .part.
+  const flagged = writers.filter(({ name }) => name !== 'lime' && name !== 'raw');
+
+  test.each(flagged)('$name: is refused or says so, and gives no wrong page', async ({ name }) => {
+    const pages = new Map<number, PageToHold>();
+    for (let pfn = 0; pfn < 700; pfn++) {
+      if (pfn % 50 === 49) continue;
+      const bytes = noise.map((byte) => byte ^ pfn);
+      pages.set(pfn, pfn % 9 === 0 ? { state: 'zero' } : { state: 'stored', bytes });
+    }
+    const content = contentOf(imageOf(pages, 700));
+    const options = { compression: 'none', level: 0, codecs } as const;
+    const whole = new MemorySink();
+    await writeDump(name, whole, content, options);
+    let incomplete = 0;
+    for (let writes = 1; ; writes++) {
+      const sink = new KilledSink(writes);
+      await writeDump(name, sink, content, options);
+      if (Buffer.compare(sink.bytes(), whole.bytes()) === 0) break;
+      const dump = await open(sink.bytes()).catch(() => undefined);
+      if (dump === undefined) continue;
+      expect(dump.incomplete, `after ${writes} writes`).toBeDefined();
+      incomplete++;
+      for (const [pfn, { bytes = new Uint8Array(pageSize) }] of pages) {
+        const page = dump.readPage(pfn).bytes;
+        if (page !== undefined) expectEqual(page, bytes);
+      }
+    }
+    expect(incomplete).toBeGreaterThan(0);
+  });
+});
