@@ -6,17 +6,21 @@
  * zlib in a quarter of the time; 400 MB of memory, however large the dump.
  */
 
+import { execFile } from 'node:child_process';
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import Table from 'cli-table3';
 import { measure } from './measure.mjs';
 import { pathOf } from './peers.mjs';
 import { makeSparse } from './sparse.mjs';
 
 const program = join(dirname(fileURLToPath(import.meta.url)), '../bin/tsdump.js');
-const letters = { zlib: '-c', lzo: '-l', zstd: '-z', snappy: '-p' };
+/** makedumpfile's own. */
+const letters = { zlib: '-c', lzo: '-l', zstd: '-z' };
+const run = promisify(execFile);
 const dropCaches = '/proc/sys/vm/drop_caches';
 
 /** Size in MB (10^6) and a rate in them. */
@@ -44,16 +48,16 @@ const ours = (input, output, options) =>
 /** Undefined where it is not here, or was built without the codec. */
 async function theirs(input, output, { codec, level, threads }) {
   const makedumpfile = pathOf('makedumpfile');
-  if (makedumpfile === undefined) return undefined;
+  if (makedumpfile === undefined || !(await packs(makedumpfile, codec))) return undefined;
   const words = ['--message-level', '4', letters[codec], '-d', String(level)];
   if (threads !== undefined) words.push('--num-threads', String(threads));
-  try {
-    return await timed(makedumpfile, [...words, input, output], output);
-  } catch (error) {
-    if (/is disabled|without/i.test(String(error))) return undefined;
-    if (codec === 'zstd' || codec === 'snappy') return undefined;
-    throw error;
-  }
+  return timed(makedumpfile, [...words, input, output], output);
+}
+
+/** Without the codec it warns, and stores the pages as they are. */
+async function packs(makedumpfile, codec) {
+  const { stderr, stdout } = await run(makedumpfile, ['-v']);
+  return !new RegExp(`^${codec}\\s+disabled`, 'm').test(stdout + stderr);
 }
 
 /**
@@ -103,11 +107,10 @@ async function benchLevel({ title, input, output, size, copied, level, threads }
       zlib === undefined ? '-' : number(zlib.seconds / run.seconds, 2),
     ]);
   };
-  const flags = { zlib: '-c', lzo: '-l', zstd: '-z' };
   for (const codec of ['zlib', 'lzo', 'zstd']) {
     const peer = await theirs(input, output, { codec, level });
     if (codec === 'zlib') zlib = peer;
-    row(`makedumpfile ${flags[codec]} -d ${level}`, peer);
+    row(`makedumpfile ${letters[codec]} -d ${level}`, peer);
     if (codec === 'zlib' && threads) {
       const run = await theirs(input, output, { codec, level, threads: 2 });
       row(`makedumpfile -c -d ${level} --num-threads 2`, run);
