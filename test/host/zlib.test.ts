@@ -1,7 +1,10 @@
 /** Node's zlib as the codecs use it: page after page, without a turn of the event loop between. */
 
+import { deflateSync } from 'node:zlib';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { nodeZlib } from '../../src/host/zlib.ts';
+import { pageArbitrary } from '../support/pages.ts';
 
 const page = Uint8Array.from({ length: 4096 }, (_, at) => (at * at) >> 7);
 const packed = nodeZlib.deflate(page, 1);
@@ -27,4 +30,25 @@ test('a whole page comes back; too long, cut and empty data is refused', () => {
   expect(() => nodeZlib.inflate(packed, page.length - 1)).toThrow('larger than 4095');
   expect(() => nodeZlib.inflate(packed.slice(0, -5), page.length)).toThrow('unexpected end');
   expect(() => nodeZlib.inflate(new Uint8Array(0), page.length)).toThrow('unexpected end');
+});
+
+test('a page is packed as if none had been packed before it, whatever its size', () => {
+  const pages = fc.array(fc.constantFrom(64, 4096, 8192).chain(pageArbitrary), { minLength: 2 });
+  fc.assert(
+    fc.property(pages, fc.constantFrom(1, 6), (inputs, level) => {
+      for (const input of inputs) {
+        const windowBits = Math.max(9, Math.log2(input.length));
+        const alone = deflateSync(input, { level, windowBits });
+        expect(Buffer.compare(nodeZlib.deflate(input, level), alone)).toBe(0);
+      }
+    }),
+  );
+});
+
+test('packed pages stay as they were made', () => {
+  const inputs = Array.from({ length: 100 }, (_, seed) => page.map((byte) => byte ^ seed));
+  const all = inputs.map((input) => nodeZlib.deflate(input, 1));
+  for (const [index, input] of inputs.entries()) {
+    expect(Buffer.compare(nodeZlib.inflate(all[index]!, input.length), input)).toBe(0);
+  }
 });
