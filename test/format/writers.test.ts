@@ -218,6 +218,29 @@ describe.each(writers)('$name', (writer) => {
     },
   );
 
+  test.each([8192, 16384, 32768, 65536])(
+    'pages of %s bytes come back, or are refused',
+    async (size) => {
+      const bytes = Uint8Array.from({ length: size }, (_, at) => Math.imul(at, 0x9e3779b1) >>> 24);
+      const image = { ...imageOf(new Map([[2, { state: 'stored', bytes }]]), 3), pageSize: size };
+      const sink = new MemorySink();
+      const options = { compression: 'none', level: 0, codecs } as const;
+      const writing = writeDump(name, sink, contentOf(image), options);
+      if (name === 'diskdump-partition') {
+        return expect(writing).rejects.toMatchObject({ code: 'unsupported' });
+      }
+      await writing;
+      const ranges = [{ start: BigInt(2 * size), end: BigInt(3 * size) }];
+      const dump = await open(sink.bytes(), name === 'raw' ? { format: 'raw', ranges } : {});
+      const inOne = size / dump.pageSize;
+      for (let piece = 0; piece < inOne; piece++) {
+        const from = piece * dump.pageSize;
+        const expected = bytes.subarray(from, from + dump.pageSize);
+        expectEqual(dump.readPage(2 * inOne + piece).bytes, expected);
+      }
+    },
+  );
+
   test('a compression that it does not have is refused', async () => {
     const image = imageOf(new Map(), 0);
     const options = { level: 0, codecs, compression: name === 'lkcd' ? 'zstd' : 'rle' } as const;
