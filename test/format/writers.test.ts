@@ -12,6 +12,7 @@ import { writeElf } from '../../src/dump/elf/write.ts';
 import { writeLime } from '../../src/dump/lime/write.ts';
 import { writeMkdump } from '../../src/dump/mkdump/write.ts';
 import { type OpenOptions, openDump } from '../../src/dump/open.ts';
+import { iomemText, parseIomem } from '../../src/dump/raw/layout.ts';
 import { writeRaw } from '../../src/dump/raw/write.ts';
 import type { Dump, MemoryImage, MemoryRange, PageState } from '../../src/dump/types.ts';
 import { type Writer, writeDump, writers } from '../../src/dump/writers.ts';
@@ -246,6 +247,41 @@ describe.each(writers)('$name', (writer) => {
     const options = { level: 0, codecs, compression: name === 'lkcd' ? 'zstd' : 'rle' } as const;
     const writing = writeDump(name, new MemorySink(), contentOf(image), options);
     await expect(writing).rejects.toMatchObject({ code: 'usage' });
+  });
+});
+
+describe.each(['lime', 'raw'])('%s: as many ranges as a filtered dump has', (name) => {
+  const imageWith = (count: number): MemoryImage => ({
+    ...{ name: 'many', pageSize, endPfn: 2 * count },
+    state: (pfn) => (pfn % 2 === 1 ? 'stored' : 'missing'),
+    readPage: () => ({ state: 'zero', bytes: new Uint8Array(pageSize) }),
+    *runs() {
+      for (let pfn = 1; pfn < 2 * count; pfn += 2) {
+        yield { first: pfn, end: pfn + 1, state: 'stored' };
+      }
+    },
+  });
+
+  test('are all read again', async () => {
+    const count = 70_000;
+    if (name === 'raw') {
+      const range = (at: number): MemoryRange => ({
+        start: BigInt((2 * at + 1) * pageSize),
+        end: BigInt((2 * at + 2) * pageSize),
+      });
+      const ranges = Array.from({ length: count }, (_, at) => range(at));
+      expect(parseIomem(iomemText(ranges), 'ranges')).toEqual(ranges);
+      return;
+    }
+    const dump = await open((await write(name, imageWith(count))).bytes());
+    expect(dump.incomplete).toBeUndefined();
+    expect(dump.endPfn).toBe(2 * count);
+  });
+
+  test('more than are read are not written', async () => {
+    const options = { compression: 'none', level: 0, codecs } as const;
+    const writing = writeDump(name, new MemorySink(), contentOf(imageWith(2 ** 20 + 1)), options);
+    await expect(writing).rejects.toMatchObject({ code: 'unsupported' });
   });
 });
 
