@@ -105,9 +105,13 @@ export function windowed(source: Source, windowSize = 128 * 1024, windows = 8): 
       if (last - first > 1) return source.read(offset, length);
       const split = last * windowSize - offset;
       const joined = new Uint8Array(length);
-      joined.set(windowAt(first).subarray(windowSize - split), 0);
-      joined.set(windowAt(last).subarray(0, length - split), split);
-      return joined;
+      const head = windowAt(first).subarray(windowSize - split);
+      joined.set(head, 0);
+      // Somebody cut the file after it was opened: what is gone is not zeros.
+      if (head.length < split) return joined.subarray(0, head.length);
+      const tail = windowAt(last).subarray(0, length - split);
+      joined.set(tail, split);
+      return joined.subarray(0, split + tail.length);
     },
   };
 }

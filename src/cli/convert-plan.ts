@@ -114,6 +114,11 @@ function refuseNonsense({ inputs, outputs, ranges, sidecar, flattened }: Convert
   if (flattened && outputs.length > 1) {
     throw new DumpError('usage', '--split: a flattened dump is not split');
   }
+  if (sidecar !== undefined && outputs.length > 1) {
+    throw new DumpError('usage', '--sidecar: a side file belongs to one file, not to parts', {
+      hint: 'leave --split out',
+    });
+  }
   const written = [...outputs, ranges, sidecar].filter((name) => name !== undefined);
   for (const output of written) {
     for (const input of inputs) if (output !== '-') refuseInput(output, input);

@@ -34,8 +34,8 @@ export interface OpenedInput {
 export const rangesExtension = '.iomem';
 /** Kept beside a file of a format that has no place for what is in it. */
 export const sidecarExtension = '.sidecar.json';
-/** Millions of runs of pages. */
-const maxSidecar = 256 * 1024 * 1024;
+/** Of either: millions of runs of pages. */
+const maxBeside = 256 * 1024 * 1024;
 
 /**
  * Opens a dump file, or the parts of a split one in any order. Closing the dump is the caller's.
@@ -81,7 +81,7 @@ function sideFileOf(path: string): SideFile {
   if (!existsSync(name)) return { remarks: [] };
   let problem = 'it belongs to another file';
   const facts = attempt(
-    () => parseSidecar(readText(name, maxSidecar), name),
+    () => parseSidecar(readText(name, maxBeside), name),
     ({ message }) => {
       problem = message;
     },
@@ -124,7 +124,7 @@ function optionsOf({ format, ranges }: InputFlags): {
   const names = formats.map(({ name }) => name);
   return {
     ...(format === undefined ? {} : { format: oneOf('--format', format, names) }),
-    ...(ranges === undefined ? {} : { ranges: parseIomem(readText(ranges), ranges) }),
+    ...(ranges === undefined ? {} : { ranges: parseIomem(readText(ranges, maxBeside), ranges) }),
   };
 }
 

@@ -88,6 +88,7 @@ class Gatherer {
     const places = this.#needs.has('places') ? this.#places() : {};
     const content: DumpContent = {
       image,
+      isIncomplete: () => this.#dump.incomplete !== undefined,
       architecture: this.#dump.architecture,
       uts: this.#uts(vmcoreinfo),
       time: this.#time(vmcoreinfo),

@@ -10,7 +10,6 @@ import { writeDump, writeParts, writers } from '../dump/writers.ts';
 import { dumpLevelBits } from '../linux/pages.ts';
 import { contentOf, LazyKernel } from './content.ts';
 import { costsOf, forecast, type LevelForecast } from './forecast.ts';
-import { markIncomplete } from './incomplete.ts';
 import { imageOfLevel } from './level.ts';
 
 export interface ConvertOptions {
@@ -62,7 +61,7 @@ export async function prepare(
  * them is the caller's. DumpErrors: those of writeDump, of the dump and of the sinks.
  */
 export async function write(
-  { dump, content, level }: Prepared,
+  { content, level }: Prepared,
   sinks: readonly Sink[],
   options: ConvertOptions,
 ): Promise<Written> {
@@ -76,12 +75,6 @@ export async function write(
     sinks.length === 1
       ? [await writeDump(format, sinks[0]!, content, all)]
       : await writeParts(sinks, content, all);
-  if (dump.incomplete !== undefined) {
-    const { architecture = 'x86_64' } = content;
-    for (const [index, sink] of sinks.entries()) {
-      markIncomplete(sink, { format, compression, architecture, summary: summaries[index]! });
-    }
-  }
   const [first] = summaries;
   const ranges = first !== undefined && 'ranges' in first ? first.ranges : undefined;
   return { summary: sumOf(summaries), ranges: ranges as readonly MemoryRange[] | undefined };

@@ -5,6 +5,11 @@ import type { Architecture, ElfNote, MemoryImage, PfnRange, Registers, Utsname }
 export interface DumpContent {
   /** Pages in state `stored` or `zero` are written, the others stay what they are. */
   readonly image: MemoryImage;
+  /**
+   * Whether the image is known not to be whole; asked again at the end: readers find out while they
+   * read.
+   */
+  readonly isIncomplete?: () => boolean;
   /** The kernel's; x86_64 unless said. */
   readonly architecture?: Architecture;
   readonly uts: Utsname;
@@ -38,6 +43,14 @@ export interface WriteSummary {
   readonly zeroPages: number;
   /** Pages that the image's index has, but that could not be read: they are not in the file. */
   readonly unreadable: number;
+}
+
+/** Does the file have to say that it is not whole, as far as is known? */
+export function isCutShort(
+  { isIncomplete }: DumpContent,
+  { unreadable }: Pick<WriteSummary, 'unreadable'>,
+): boolean {
+  return unreadable > 0 || isIncomplete?.() === true;
 }
 
 /** Pages to write in maximal runs, ascending. */

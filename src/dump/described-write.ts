@@ -10,6 +10,7 @@ import { Appender, type Appending, appenderOfKept, type Sink } from '../bytes/si
 import type { CompressionName } from '../codec/types.ts';
 import type { WriteSummary } from './content.ts';
 import { compressionFlags, PageDescriptor } from './disk-dump.ts';
+import { refuseWildSize } from './filtered.ts';
 import type { PageCounts, PageWriter } from './page-writer.ts';
 import type { MemoryImage, PfnRange } from './types.ts';
 
@@ -28,17 +29,20 @@ export interface Plan {
   readonly descriptorsAt: number;
 }
 
-/** `subHeaderSize`: bytes between the main header's block and the bitmaps. */
+/**
+ * `subHeaderSize`: bytes between the main header's block and the bitmaps. `unsupported` for more
+ * pages than bitmaps are made for.
+ */
 export function planOf(image: MemoryImage, subHeaderSize: number): Plan {
+  refuseWildSize(image);
   const blockSize = image.pageSize;
-  const runs = [...image.runs()];
   const endPfn = Math.max(1, image.endPfn);
   const bitmapBlocks = 2 * Math.ceil(Math.ceil(endPfn / 8) / blockSize);
   const bitmapSize = (bitmapBlocks / 2) * blockSize;
   const ram = new Bitmap(new Uint8Array(bitmapSize));
   const stored = new Bitmap(new Uint8Array(bitmapSize));
   let pages = 0;
-  for (const { first, end, state } of runs) {
+  for (const { first, end, state } of image.runs()) {
     const kept = state === 'stored' || state === 'zero';
     if (!kept && state !== 'excluded') continue;
     ram.addRange(first, end);

@@ -92,10 +92,17 @@ function addZeroPages(image: MemoryImage, first: number, end: number, zero: Bitm
 const maxPages = 2 ** 32;
 
 /** A bit for each page frame of an image, none set; `unsupported` for more than there can be. */
-export function pageMap({ name, endPfn, pageSize }: MemoryImage): Bitmap {
-  if (endPfn <= maxPages) return Bitmap.ofSize(endPfn);
-  throw new DumpError('unsupported', 'addresses beyond 16 TiB: not filtered', {
+export function pageMap(image: MemoryImage): Bitmap {
+  refuseWildSize(image);
+  return Bitmap.ofSize(image.endPfn);
+}
+
+/** Throws `unsupported` for more page frames than a bitmap is made for. */
+export function refuseWildSize({ name, endPfn, pageSize }: MemoryImage): void {
+  if (endPfn <= maxPages) return;
+  throw new DumpError('unsupported', 'addresses beyond 16 TiB: no bitmap of pages is that large', {
     where: { file: name, physical: BigInt(endPfn - 1) * BigInt(pageSize) },
+    hint: 'elf and mkdump need none, where nothing is filtered',
   });
 }
 

@@ -159,6 +159,6 @@ class Feed<Summary extends WriteSummary> {
   }
 
   #tell(): void {
-    this.#progress?.(this.#pages, this.#total);
+    this.#progress?.(this.#pages + this.#unreadable, this.#total);
   }
 }

@@ -8,9 +8,24 @@
  * Edges need not be page aligned: e820 may hand the kernel half pages.
  */
 
+import { DumpError } from '../bytes/errors.ts';
 import { firstWins, pieceFrom, type RangeMap } from '../bytes/ranges.ts';
 import { joinRuns } from './runs.ts';
-import type { PageRun, PageState } from './types.ts';
+import type { PageRun, PageState, PfnRange } from './types.ts';
+
+/**
+ * So many ranges of LiME and of raw memory are read, and written: a filtered dump has about a
+ * thousand for each gigabyte.
+ */
+export const maxRanges = 1024 * 1024;
+
+/** Throws `unsupported` for an image in more ranges than are read again. */
+export function refuseManyRanges({ length }: readonly PfnRange[], format: string): void {
+  if (length <= maxRanges) return;
+  throw new DumpError('unsupported', `${format} with ${length} ranges of pages is not read again`, {
+    hint: 'a KDUMP file has place for any number',
+  });
+}
 
 /** A PT_LOAD or its like; offsets and physical addresses in bytes. */
 export interface Segment {

@@ -169,7 +169,7 @@ export async function writeParts(
       pool === undefined
         ? writePages(part, image, ofPart)
         : await writePooledPages(part, image.pageSize, pool, ofPart);
-    before += written.pages;
+    before += written.pages + written.unreadable;
     summaries.push(written);
   }
   return summaries;

@@ -43,9 +43,8 @@ export function inlinePool(image: MemoryImage, codecs: Codecs): PagePool {
   };
 }
 
-/** What a thread is given to do. */
+/** What a thread is given to do; the dump it has from its start, as `workerData`. */
 export interface PageTask {
-  readonly input: PageInput;
   readonly runs: Batch;
   readonly work: PageWork;
 }
@@ -60,10 +59,12 @@ export function workerPool(input: PageInput, jobs: number): PagePool {
     minThreads: jobs,
     maxThreads: jobs,
     idleTimeout: Number.POSITIVE_INFINITY,
+    // Not with each task: of raw memory, it may have as many ranges as there are holes.
+    workerData: input,
   });
   const run = async (runs: Batch, work: PageWork): Promise<PackedPages> => {
     try {
-      return await pool.run({ input, runs, work } satisfies PageTask);
+      return await pool.run({ runs, work } satisfies PageTask);
     } catch (cause) {
       throw new DumpError('io', `a thread that reads pages failed: ${reasonOf(cause)}`, { cause });
     }

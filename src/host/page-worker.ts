@@ -10,8 +10,8 @@ const { codecs } = nodeWorld();
 
 let packer: Promise<PagePacker> | undefined;
 
-export default async function pagesOf({ input, runs, work }: PageTask): Promise<unknown> {
-  packer ??= packerOf(input);
+export default async function pagesOf({ runs, work }: PageTask): Promise<unknown> {
+  packer ??= packerOf(Tinypool.workerData as PageInput);
   const pages = await packer;
   if (work === 'find zeros') return moved(pages.markZeros(runs));
   await codecs.prepare(work);

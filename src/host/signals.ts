@@ -8,22 +8,31 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** One handler for all of them: a split dump has many files, and Node warns of many handlers. */
+const cleanUps = new Set<() => void>();
+
 /** Has `cleanUp` called before a signal ends the program, until what is returned was called. */
 export function beforeEndBySignal(cleanUp: () => void): () => void {
-  const handle = (signal: NodeJS.Signals): void => {
-    cleanUp();
-    stop();
-    // Nobody handles it any more: it ends the program, and a shell learns by which signal.
-    process.kill(process.pid, signal);
-  };
-  const stop = (): void => {
-    for (const signal of endingSignals) process.off(signal, handle);
-  };
-  for (const signal of endingSignals) process.on(signal, handle);
+  if (cleanUps.size === 0) for (const signal of endingSignals) process.on(signal, end);
+  cleanUps.add(cleanUp);
   return () => {
     // One that came during the work just done must not get lost.
-    void heedSignals().then(stop);
+    void heedSignals().then(() => {
+      if (cleanUps.delete(cleanUp) && cleanUps.size === 0) stop();
+    });
   };
+}
+
+function end(signal: NodeJS.Signals): void {
+  for (const cleanUp of cleanUps) cleanUp();
+  cleanUps.clear();
+  stop();
+  // Nobody handles it any more: it ends the program, and a shell learns by which signal.
+  process.kill(process.pid, signal);
+}
+
+function stop(): void {
+  for (const signal of endingSignals) process.off(signal, end);
 }
 
 /** Signals that came meanwhile end the program here. */

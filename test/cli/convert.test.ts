@@ -210,6 +210,7 @@ describe('is refused, and nothing is written:', () => {
     ['a level that is none', [small, 'out', '--level', '32'], 2],
     ['no thread', [small, 'out', '--jobs', '0'], 2],
     ['a part of an ELF file', [small, 'out.elf', '--split', '2'], 2],
+    ['a side file of parts', [small, 'out', '--split', '2', '--sidecar'], 2],
     ['a side file of a pipe', [small, '-', '--sidecar'], 2],
     ['a document and a dump on standard output', [small, '-', '--json'], 2],
     ['no dump', [program, 'out'], 3],

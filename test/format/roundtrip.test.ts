@@ -11,7 +11,7 @@ import { writeKdump } from '../../src/dump/kdump/write.ts';
 import { writeLkcd } from '../../src/dump/lkcd/write.ts';
 import { registersOf } from '../../src/dump/notes.ts';
 import { openDump } from '../../src/dump/open.ts';
-import type { Dump, MemoryImage, PageState } from '../../src/dump/types.ts';
+import type { Dump, MemoryImage, Page, PageState } from '../../src/dump/types.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
 import { expectEqual, heldPagesArbitrary, imageOf, pageArbitrary } from '../support/pages.ts';
 import { contentOf, registers, vmcoreinfo } from '../support/vmcore-content.ts';
@@ -127,9 +127,12 @@ describe.each(writers)('%s', (name, write) => {
     if (!isLkcd) expect(dump.incomplete).toContain('incomplete');
   });
 
-  test('progress ends with all pages', () => {
+  test('progress ends with all pages, those that cannot be read too', () => {
     const page = { state: 'zero' as const };
-    const image = imageOf(new Map(Array.from({ length: 3000 }, (_, each) => [each, page])), 3000);
+    const whole = imageOf(new Map(Array.from({ length: 3000 }, (_, each) => [each, page])), 3000);
+    const readPage = (pfn: number): Page =>
+      pfn === 7 ? { state: 'damaged', bytes: undefined } : whole.readPage(pfn);
+    const image = { ...whole, readPage };
     const steps: string[] = [];
     const progress = (done: number, total: number): void => {
       steps.push(`${done}/${total}`);

@@ -12,6 +12,7 @@ import { writeElf } from '../../src/dump/elf/write.ts';
 import { writeLime } from '../../src/dump/lime/write.ts';
 import { writeMkdump } from '../../src/dump/mkdump/write.ts';
 import { type OpenOptions, openDump } from '../../src/dump/open.ts';
+import { iomemText, parseIomem } from '../../src/dump/raw/layout.ts';
 import { writeRaw } from '../../src/dump/raw/write.ts';
 import type { Dump, MemoryImage, MemoryRange, PageState } from '../../src/dump/types.ts';
 import { type Writer, writeDump, writers } from '../../src/dump/writers.ts';
@@ -42,6 +43,9 @@ function optionsFor(format: string, image: MemoryImage): Partial<OpenOptions> {
   }
   return { format: 'raw', ranges };
 }
+
+/** Formats that cannot say it, or say something else by it. */
+const withoutFlag = new Set(['diskdump-partition', 'lime', 'raw']);
 
 const states = fc.oneof(
   { weight: 4, arbitrary: fc.constant<PageState>('stored') },
@@ -184,11 +188,100 @@ describe.each(writers)('$name', (writer) => {
     );
   });
 
+  test.each(['whole', 'cut short'] as const)(
+    'of what is known to be %s that is said',
+    async (of) => {
+      const stored = { state: 'stored' as const, bytes: noise };
+      const image = imageOf(new Map([3, 4, 7].map((pfn) => [pfn, stored])), 8);
+      const content = { ...contentOf(image), isIncomplete: () => of === 'cut short' };
+      for (const isPipe of [false, true]) {
+        const file = new MemorySink();
+        const written: { readonly first: number; readonly end: number }[] = [];
+        const sink = {
+          ...{ name, isPipe, finish: () => {}, abort: () => {} },
+          write(offset: number, bytes: Uint8Array): void {
+            file.write(offset, bytes);
+            written.push({ first: offset, end: offset + bytes.length });
+          },
+        };
+        await writeDump(name, sink, content, { compression: 'none', level: 0, codecs });
+        const dump = await open(file.bytes(), optionsFor(name, image));
+        const isSaid = of === 'cut short' && !withoutFlag.has(name);
+        expect(dump.incomplete !== undefined).toBe(isSaid);
+        for (const pfn of [3, 4, 7]) expectEqual(dump.readPage(pfn).bytes, noise);
+        if (!isPipe || name === 'diskdump-partition') continue;
+        // Readers of a flattened stream may take either of two.
+        written.sort((a, b) => a.first - b.first);
+        for (const [index, { first }] of written.entries()) {
+          expect(first).toBeGreaterThanOrEqual(written[index - 1]?.end ?? 0);
+        }
+      }
+    },
+  );
+
+  test.each([8192, 16384, 32768, 65536])(
+    'pages of %s bytes come back, or are refused',
+    async (size) => {
+      const bytes = Uint8Array.from({ length: size }, (_, at) => Math.imul(at, 0x9e3779b1) >>> 24);
+      const image = { ...imageOf(new Map([[2, { state: 'stored', bytes }]]), 3), pageSize: size };
+      const sink = new MemorySink();
+      const options = { compression: 'none', level: 0, codecs } as const;
+      const writing = writeDump(name, sink, contentOf(image), options);
+      if (name === 'diskdump-partition') {
+        return expect(writing).rejects.toMatchObject({ code: 'unsupported' });
+      }
+      await writing;
+      const ranges = [{ start: BigInt(2 * size), end: BigInt(3 * size) }];
+      const dump = await open(sink.bytes(), name === 'raw' ? { format: 'raw', ranges } : {});
+      const inOne = size / dump.pageSize;
+      for (let piece = 0; piece < inOne; piece++) {
+        const from = piece * dump.pageSize;
+        const expected = bytes.subarray(from, from + dump.pageSize);
+        expectEqual(dump.readPage(2 * inOne + piece).bytes, expected);
+      }
+    },
+  );
+
   test('a compression that it does not have is refused', async () => {
     const image = imageOf(new Map(), 0);
     const options = { level: 0, codecs, compression: name === 'lkcd' ? 'zstd' : 'rle' } as const;
     const writing = writeDump(name, new MemorySink(), contentOf(image), options);
     await expect(writing).rejects.toMatchObject({ code: 'usage' });
+  });
+});
+
+describe.each(['lime', 'raw'])('%s: as many ranges as a filtered dump has', (name) => {
+  const imageWith = (count: number): MemoryImage => ({
+    ...{ name: 'many', pageSize, endPfn: 2 * count },
+    state: (pfn) => (pfn % 2 === 1 ? 'stored' : 'missing'),
+    readPage: () => ({ state: 'zero', bytes: new Uint8Array(pageSize) }),
+    *runs() {
+      for (let pfn = 1; pfn < 2 * count; pfn += 2) {
+        yield { first: pfn, end: pfn + 1, state: 'stored' };
+      }
+    },
+  });
+
+  test('are all read again', async () => {
+    const count = 70_000;
+    if (name === 'raw') {
+      const range = (at: number): MemoryRange => ({
+        start: BigInt((2 * at + 1) * pageSize),
+        end: BigInt((2 * at + 2) * pageSize),
+      });
+      const ranges = Array.from({ length: count }, (_, at) => range(at));
+      expect(parseIomem(iomemText(ranges), 'ranges')).toEqual(ranges);
+      return;
+    }
+    const dump = await open((await write(name, imageWith(count))).bytes());
+    expect(dump.incomplete).toBeUndefined();
+    expect(dump.endPfn).toBe(2 * count);
+  });
+
+  test('more than are read are not written', async () => {
+    const options = { compression: 'none', level: 0, codecs } as const;
+    const writing = writeDump(name, new MemorySink(), contentOf(imageWith(2 ** 20 + 1)), options);
+    await expect(writing).rejects.toMatchObject({ code: 'unsupported' });
   });
 });
 

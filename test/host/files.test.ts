@@ -136,6 +136,17 @@ describe('fileSink', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
+  test('many sinks at once, of a split dump, have one handler of signals', async () => {
+    const sinks = Array.from({ length: 12 }, () => fileSink(fresh(), { overwrite: false }));
+    for (const sink of sinks) sink.write(0, new Uint8Array(10));
+    expect(process.listenerCount('SIGINT')).toBe(1);
+    for (const sink of sinks.slice(1)) sink.abort();
+    await heedSignals();
+    await heedSignals();
+    expect(process.listenerCount('SIGINT')).toBe(1);
+    sinks[0]!.abort();
+  });
+
   test('no handler of signals stays behind', async () => {
     const releasedOnesGo = async (): Promise<void> => {
       await heedSignals();

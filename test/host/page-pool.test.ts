@@ -114,6 +114,22 @@ describe('other threads', () => {
     }
   });
 
+  test('are told once what to open, however many batches there are', async () => {
+    const file = dumpPath('sysrq.kdump');
+    let told = 0;
+    const input = {
+      get files() {
+        told++;
+        return [file];
+      },
+    };
+    const pool = workerPool(input, 2);
+    const batches = Array.from({ length: 40 }, (_, first) => [{ first, end: first + 1 }]);
+    for await (const { sizes } of pool.findZeros(batches)) expect(sizes.length).toBe(1);
+    expect(told).toBeLessThanOrEqual(2);
+    await pool.close();
+  });
+
   test('whose dump is not there any more: an error, no hang', async () => {
     const file = join(folder, 'gone.kdump');
     copyFileSync(dumpPath('sysrq.kdump'), file);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Bitmap } from '../../src/bytes/bitmap.ts';
 import { DumpError } from '../../src/bytes/errors.ts';
+import { planOf } from '../../src/dump/described-write.ts';
 import { FilteredImage, findZeroPages, pagesThere } from '../../src/dump/filtered.ts';
 import type { PageState } from '../../src/dump/types.ts';
 import { imageOf, type PageToHold } from '../support/pages.ts';
@@ -85,4 +86,5 @@ test('a file that claims more pages than there can be costs no memory', () => {
   const image = { ...imageOf(new Map(), 0), endPfn: 2 ** 40, runs: () => [] };
   expect(() => pagesThere(image)).toThrow(DumpError);
   expect(() => findZeroPages(image, bitmapOf([]))).toThrow(/beyond 16 TiB/);
+  expect(() => planOf(image, 0)).toThrow(/beyond 16 TiB/);
 });

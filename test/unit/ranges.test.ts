@@ -63,6 +63,19 @@ test('windowed: any reads give what the source gives, past its end too', () => {
   );
 });
 
+test('windowed: where a file was cut after it was opened, what is gone is not zeros', () => {
+  const before = memorySource('bytes', new Uint8Array(96).fill(7));
+  const reads = fc.record({ left: fc.nat(96), at: fc.nat(95), length: fc.nat(40) });
+  fc.assert(
+    fc.property(reads, ({ left, at, length }) => {
+      const cut = { ...before, read: memorySource('cut', new Uint8Array(left).fill(7)).read };
+      const found = windowed(cut, 32, 2).read(at, length);
+      expect(found.length).toBe(Math.max(0, Math.min(left, at + length) - at));
+      expect(found.every((byte) => byte === 7)).toBe(true);
+    }),
+  );
+});
+
 test('Appender: pieces of any size arrive in order, from the offset given', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 40 })), fc.nat(20), (pieces, offset) => {

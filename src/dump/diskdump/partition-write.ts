@@ -12,6 +12,7 @@ import { Appender, type Sink } from '../../bytes/sink.ts';
 import { type DumpContent, keptRuns, type WriteSummary } from '../content.ts';
 import { type Plan, planOf } from '../described-write.ts';
 import { type PageKind, type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
+import { partitionBlockSize } from './detect.ts';
 import { type DiskdumpOptions, encodeMainHeader, encodeSubHeader } from './encode.ts';
 import {
   DumpStatus,
@@ -48,6 +49,12 @@ export function partitionWriter(
   content: DumpContent,
   options: PartitionOptions,
 ): PageWriter<PartitionSummary> {
+  const { pageSize } = content.image;
+  if (pageSize !== partitionBlockSize) {
+    throw new DumpError('unsupported', `a dump partition has no pages of ${pageSize} bytes`, {
+      hint: 'diskdump files have',
+    });
+  }
   const subHeader = encodeSubHeader(content, options.level);
   const plan = planOf(content.image, subHeader.length);
   const { blockSize, ram, stored } = plan;

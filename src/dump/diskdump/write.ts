@@ -4,7 +4,7 @@
  */
 
 import type { Sink } from '../../bytes/sink.ts';
-import type { DumpContent, WriteSummary } from '../content.ts';
+import { type DumpContent, isCutShort, type WriteSummary } from '../content.ts';
 import { describedWriter, planOf } from '../described-write.ts';
 import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import { type DiskdumpOptions, encodeMainHeader, encodeSubHeader } from './encode.ts';
@@ -35,12 +35,16 @@ export function diskdumpWriter(
       deviceBlocks: 0,
       writtenBlocks: 0,
     });
-  sink.write(0, header(DumpStatus.incompleted));
+  const statusOf = (counts: Pick<WriteSummary, 'unreadable'>): number =>
+    isCutShort(content, counts) ? DumpStatus.incompleted : DumpStatus.completed;
+  const first = sink.isPipe === true ? statusOf({ unreadable: 0 }) : DumpStatus.incompleted;
+  sink.write(0, header(first));
   const subHeaderBlocks = new Uint8Array(plan.subHeaderBlocks * plan.blockSize);
   subHeaderBlocks.set(subHeader);
   sink.write(plan.blockSize, subHeaderBlocks);
   const all = { first: 0, end: plan.endPfn };
-  return describedWriter(sink, plan, options.compression, all, ({ unreadable }) => {
-    if (unreadable === 0) sink.write(0, header(DumpStatus.completed));
+  return describedWriter(sink, plan, options.compression, all, (counts) => {
+    const last = statusOf(counts);
+    if (last !== first) sink.write(0, header(last));
   });
 }

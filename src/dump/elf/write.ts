@@ -19,7 +19,7 @@ import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
 import { latin1Bytes } from '../../bytes/text.ts';
-import type { DumpContent, WriteSummary } from '../content.ts';
+import { type DumpContent, isCutShort, type WriteSummary } from '../content.ts';
 import { encodeNotes, NoteHeader, NT_TASKSTRUCT, qemuName } from '../notes.ts';
 import { type PageKind, type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import type { ElfNote, MemoryImage } from '../types.ts';
@@ -84,7 +84,10 @@ export function elfWriter(sink: Sink, content: DumpContent, options: ElfOptions)
   const plan = [...planLoads(image, dataAt)];
   const finishHeaders = (loads: readonly Load[], flags: number): void =>
     writeHeaders(sink, content, options, place, loads, flags);
-  finishHeaders(plan, sink.isPipe === true ? 0 : flagIncomplete);
+  const flagsOf = (counts: Pick<WriteSummary, 'unreadable'>): number =>
+    isCutShort(content, counts) ? flagIncomplete : 0;
+  const first = sink.isPipe === true ? flagsOf({ unreadable: 0 }) : flagIncomplete;
+  finishHeaders(plan, first);
   sink.write(notesAt, notes);
   const data = new SparseAppender(sink, notesAt + notes.length, pieceBytes);
   data.skipTo(dataAt);
@@ -104,8 +107,8 @@ export function elfWriter(sink: Sink, content: DumpContent, options: ElfOptions)
     finish(counts) {
       data.flush();
       const written = loads.end();
-      if (counts.unreadable > 0) finishHeaders(written, flagIncomplete);
-      else if (sink.isPipe !== true) finishHeaders(plan, 0);
+      const last = flagsOf(counts);
+      if (counts.unreadable > 0 || last !== first) finishHeaders(written, last);
       return { bytes: data.offset, ...counts };
     },
   };

@@ -8,7 +8,7 @@
 import { DumpError } from '../../bytes/errors.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import type { CompressionName } from '../../codec/types.ts';
-import type { DumpContent, WriteSummary } from '../content.ts';
+import { type DumpContent, isCutShort, type WriteSummary } from '../content.ts';
 import { describedWriter, type Plan, planOf } from '../described-write.ts';
 import { compressionFlags, DiskDumpHeaders } from '../disk-dump.ts';
 import { descOffset, encodeNotes, eraseinfoName, NT_PRSTATUS } from '../notes.ts';
@@ -108,10 +108,13 @@ function partWriter(
 ): PageWriter {
   const { plan } = job;
   const held = part === 'whole' ? { first: 0, end: plan.endPfn } : part;
-  writeHeaders(job, sink, options, part, sink.isPipe === true ? 0 : DumpStatus.incomplete);
-  return describedWriter(sink, plan, options.compression, held, ({ unreadable }) => {
-    const status = unreadable > 0 ? DumpStatus.incomplete : 0;
-    if (sink.isPipe !== true || status !== 0) writeHeaders(job, sink, options, part, status);
+  const statusOf = (counts: Pick<WriteSummary, 'unreadable'>): number =>
+    isCutShort(job.content, counts) ? DumpStatus.incomplete : 0;
+  const first = sink.isPipe === true ? statusOf({ unreadable: 0 }) : DumpStatus.incomplete;
+  writeHeaders(job, sink, options, part, first);
+  return describedWriter(sink, plan, options.compression, held, (counts) => {
+    const last = statusOf(counts);
+    if (last !== first) writeHeaders(job, sink, options, part, last);
   });
 }
 

@@ -9,12 +9,11 @@ import { plural } from '../../bytes/text.ts';
 import type { OpenContext, OpenedFile } from '../format.ts';
 import { factsOfMemory } from '../format.ts';
 import { segmentPages } from '../segment-pages.ts';
-import type { Segment } from '../segments.ts';
+import { maxRanges, type Segment } from '../segments.ts';
 import { LimeHeader, limeMagic, limeVersion } from './layout.ts';
 
 const pageSize = 4096;
 /** A machine has some dozens; a file may be all headers. */
-const maxRanges = 64 * 1024;
 const physicalLimit = 2 ** 52;
 
 export async function openLime(source: Source, _context: OpenContext): Promise<OpenedFile> {

@@ -10,6 +10,7 @@ import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
 import { type DumpContent, keptRuns, type WriteSummary } from '../content.ts';
 import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
+import { refuseManyRanges } from '../segments.ts';
 import { LimeHeader, limeMagic, limeVersion } from './layout.ts';
 
 const pieceBytes = 1024 * 1024;
@@ -22,6 +23,7 @@ export function writeLime(sink: Sink, content: DumpContent, options: PageOptions
 export function limeWriter(sink: Sink, { image }: DumpContent): PageWriter {
   const { pageSize } = image;
   const due = [...keptRuns(image)];
+  refuseManyRanges(due, 'LiME');
   const data = new SparseAppender(sink, 0, pieceBytes);
   let index = 0;
   /** PFN and file offset of the range that is being written. */

@@ -7,7 +7,7 @@
  */
 
 import { appenderOfKept, type Sink } from '../../bytes/sink.ts';
-import { type DumpContent, keptRuns, type WriteSummary } from '../content.ts';
+import { type DumpContent, isCutShort, keptRuns, type WriteSummary } from '../content.ts';
 import { ownBlockSize, writeOwnBlock } from '../own-block.ts';
 import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
 import { NewUtsname } from '../utsname.ts';
@@ -68,7 +68,7 @@ export function lkcdWriter(sink: Sink, content: DumpContent, options: LkcdOption
     },
     finish(counts) {
       // A page that the image promised and did not give makes the dump one that was cut short.
-      const isCut = counts.unreadable > 0 || options.taken === 'cut short';
+      const isCut = isCutShort(content, counts) || options.taken === 'cut short';
       const endFlags = isCut ? PageFlags.end | PageFlags.truncated : PageFlags.end;
       append(0, endFlags, new Uint8Array(0));
       records.flush();

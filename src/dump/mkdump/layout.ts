@@ -23,7 +23,7 @@ export const MkdumpHeader = struct(
     signature: text(8, '"TSMKDUMP".'),
     version: u32('1.'),
     status: u32('Status.'),
-    page_size: u32('4096, 16384 or 65536.'),
+    page_size: u32('A power of two, 4096 to 65536.'),
     level: u32("makedumpfile's filter bits that the memory was filtered by."),
     tv_sec: u64('Time of the panic, seconds since 1970.'),
     tv_usec: u64('Microseconds.'),

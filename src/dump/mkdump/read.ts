@@ -9,6 +9,7 @@ import { readExactly, type Source } from '../../bytes/source.ts';
 import { readStruct, type Values } from '../../bytes/struct.ts';
 import { architectureOf } from '../architecture.ts';
 import { zeroPageOf } from '../content.ts';
+import { isBlockSize } from '../disk-dump.ts';
 import type { DumpFacts, OpenContext, OpenedFile, PageReader } from '../format.ts';
 import { cpuStatesOf, maxNotesSize, parseNotes, vmcoreinfoOf } from '../notes.ts';
 import { joinRuns } from '../runs.ts';
@@ -59,7 +60,7 @@ export function readHeader(source: Source): Header {
       hint: `version ${formatVersion} is known`,
     });
   }
-  if (![4096, 16384, 65536].includes(header.page_size)) {
+  if (!isBlockSize(header.page_size)) {
     throw new DumpError('corrupt', `mkdump header: page size ${header.page_size}`, {
       where: whereOf('page_size'),
     });

@@ -75,7 +75,10 @@ export function mkdumpWriter(sink: Sink, content: DumpContent, options: MkdumpOp
     }
     sink.write(0, head);
   };
-  writeHead(plan, Status.writing, 0);
+  const statusNow = (): number => (content.isIncomplete?.() ? Status.writing : Status.complete);
+  const isPipe = sink.isPipe === true;
+  const first = isPipe ? statusNow() : Status.writing;
+  writeHead(plan, first, isPipe ? dataSize(plan, image.pageSize) : 0);
   const data = new Appender(sink, dataAt, pieceBytes);
   const ranges = new Ranges(plan, room);
   const zeros = zeroPageOf(image.pageSize);
@@ -89,7 +92,7 @@ export function mkdumpWriter(sink: Sink, content: DumpContent, options: MkdumpOp
       if (place === 'nowhere') return true;
       data.append(place === 'lost' ? zeros : bytes);
       if (place === 'lost') return false;
-      if (data.offset - saved >= bytesPerHeader) {
+      if (!isPipe && data.offset - saved >= bytesPerHeader) {
         data.flush();
         saved = data.offset;
         writeHead(ranges.now(), Status.writing, saved - dataAt);
@@ -98,7 +101,10 @@ export function mkdumpWriter(sink: Sink, content: DumpContent, options: MkdumpOp
     },
     finish(counts) {
       data.flush();
-      writeHead(ranges.end(), Status.complete, data.offset - dataAt);
+      const last = statusNow();
+      if (!isPipe || counts.unreadable > 0 || last !== first) {
+        writeHead(ranges.end(), last, data.offset - dataAt);
+      }
       return { bytes: data.offset, ...counts };
     },
   };
@@ -114,6 +120,12 @@ function planOf(image: MemoryImage): Range[] {
     const kind = kinds.get(state);
     return kind === undefined ? [] : [{ first, end, kind }];
   });
+}
+
+/** Bytes of the pages that have a place. */
+function dataSize(plan: readonly Range[], pageSize: number): number {
+  const stored = plan.filter(({ kind }) => kind === RangeKind.stored);
+  return stored.reduce((sum, { first, end }) => sum + (end - first) * pageSize, 0);
 }
 
 /** The ranges as they are written: split around the pages that turn out unreadable. */

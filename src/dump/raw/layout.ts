@@ -8,10 +8,10 @@
  */
 
 import { DumpError } from '../../bytes/errors.ts';
+import { maxRanges } from '../segments.ts';
 import type { MemoryRange } from '../types.ts';
 
 const ramName = 'System RAM';
-const maxRanges = 64 * 1024;
 
 /** The list as text, a line for each range. */
 export function iomemText(ranges: readonly MemoryRange[]): string {

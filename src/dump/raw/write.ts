@@ -8,6 +8,7 @@ import type { Sink } from '../../bytes/sink.ts';
 import { SparseAppender } from '../../bytes/sparse.ts';
 import { type DumpContent, keptRuns, type WriteSummary } from '../content.ts';
 import { type PageOptions, type PageWriter, writePages } from '../page-writer.ts';
+import { refuseManyRanges } from '../segments.ts';
 import type { MemoryRange } from '../types.ts';
 
 export interface RawSummary extends WriteSummary {
@@ -24,12 +25,14 @@ export function writeRaw(sink: Sink, content: DumpContent, options: PageOptions)
 
 export function rawWriter(sink: Sink, { image }: DumpContent): PageWriter<RawSummary> {
   const { pageSize } = image;
+  const due = [...keptRuns(image)];
+  refuseManyRanges(due, 'raw memory');
   const data = new SparseAppender(sink, 0, pieceBytes);
   const runs: { readonly first: number; end: number }[] = [];
   return {
     compression: 'none',
     zeros: 'apart',
-    due: [...keptRuns(image)],
+    due,
     add(pfn, kind, bytes) {
       if (kind === 'lost') return false;
       data.skipTo(pfn * pageSize);
