@@ -29,6 +29,7 @@ beforeEach(() => {
 
 /** A small one: a sixth of the memory of `machine`. */
 const small = join(root, 'test/dumps/linux-5.10.kdump');
+const filtered23 = join(root, 'test/dumps/sysrq.kdump');
 
 const convert = (...words: readonly string[]) => tsdump(['convert', ...words], { cwd });
 const path = (name: string): string => join(cwd, name);
@@ -129,10 +130,15 @@ describe('what a format has no place for', () => {
   });
 });
 
+test('a level that is asked for is lost as well where the format has no place for it', () => {
+  const { stdout } = convert(filtered23, 'out.elf', '--level', '31', '--dry-run');
+  expect(stdout).toMatch(/the\s+filter level \(31\)/);
+});
+
 test('--dry-run says what would be lost, and writes nothing', () => {
   const { status, stdout } = convert(small, 'out.raw', '--dry-run');
   expect(status).toBe(0);
-  expect(stdout).toMatch(/^would write RAW; from KDUMP/);
+  expect(stdout).toMatch(/^would write RAW, level 31; from KDUMP/);
   expect(stdout).toContain('RAW has no place for');
   const { stdout: packed } = convert(small, '--to', 'lkcd', '--dry-run');
   expect(packed).toMatch(/^would write LKCD, zlib/);
