@@ -19,7 +19,6 @@ import { fileMark, sidecarOf } from '../convert/sidecar.ts';
 import { flattened } from '../dump/flattened/write.ts';
 import type { PagePool } from '../dump/packed-pages.ts';
 import { iomemText } from '../dump/raw/layout.ts';
-import type { Dump } from '../dump/types.ts';
 import { fileSink } from '../host/file-sink.ts';
 import { fileSource } from '../host/file-source.ts';
 import { convertEnvelope, convertLines } from '../render/convert.ts';
@@ -85,9 +84,9 @@ async function convertBy(
   io: Io,
 ): Promise<ConvertReport> {
   const { writer, compression, level } = plan;
-  const losses = keptLosses(dump, plan);
-  refuseLosses(losses, plan);
   const prepared = await prepare(dump, { format: writer.name, level, pool });
+  const losses = keptLosses(prepared, plan);
+  refuseLosses(losses, plan);
   const { image } = prepared.content;
   const report = {
     outputs: plan.outputs,
@@ -115,8 +114,11 @@ async function convertBy(
   return { ...report, written, forecast: [], incomplete: dump.incomplete };
 }
 
-function keptLosses(dump: Dump, { writer, ranges, sidecar }: ConvertPlan): KeptLoss[] {
-  return lossesOf(dump, writer).map((loss) => {
+function keptLosses(
+  { dump, content, level }: Prepared,
+  { writer, ranges, sidecar }: ConvertPlan,
+): KeptLoss[] {
+  return lossesOf(dump, writer, { level, image: content.image }).map((loss) => {
     const beside = loss.fact === 'missing' ? ranges : undefined;
     return { ...loss, keptIn: sidecar ?? beside };
   });

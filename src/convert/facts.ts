@@ -14,6 +14,12 @@ export interface Loss {
   readonly what: string;
 }
 
+/** What is written of the dump, once the level that was asked for is applied as well. */
+export interface Filtered {
+  readonly level: number;
+  readonly image: Pick<Dump, 'runs'>;
+}
+
 /** They have no flag for it; a partition's says that the disk was too small. */
 const withoutFlag = new Set(['diskdump-partition', 'lime', 'raw']);
 /** General registers of the CPUs, and VMCOREINFO, have places of their own there. */
@@ -23,16 +29,26 @@ const withRegisters = new Set(['lkcd', 'diskdump', 'diskdump-partition']);
  * What of this dump is not in a file that the writer makes. What can be found in the memory again
  * is a loss as well: the file does not say it any more.
  */
-export function lossesOf(dump: Dump, { name, lacks }: Pick<Writer, 'name' | 'lacks'>): Loss[] {
+export function lossesOf(
+  dump: Dump,
+  { name, lacks }: Pick<Writer, 'name' | 'lacks'>,
+  filtered: Filtered = { level: dump.level ?? 0, image: dump },
+): Loss[] {
   const said: readonly (readonly [fact: LostFact, what: string | undefined])[] = [
     ['notes', notesLost(dump, name)],
     ['uts', dump.uts && `the system's names (${dump.uts.nodename}, ${dump.uts.release})`],
     ['time', dump.time === undefined ? undefined : `the time (${isoTime(dump.time)})`],
     ['panic', dump.panic && 'the task that panicked'],
     ['message', dump.panic?.message ? `the panic message (${dump.panic.message})` : undefined],
-    ['level', dump.level ? `the filter level (${dump.level})` : undefined],
-    ['excluded', pagesLost(dump, 'excluded', (pages) => `that a filter left out ${pages}`)],
-    ['missing', pagesLost(dump, 'missing', (pages) => `that ${pages} are not there, not zero`)],
+    ['level', filtered.level ? `the filter level (${filtered.level})` : undefined],
+    [
+      'excluded',
+      pagesLost(filtered.image, 'excluded', (pages) => `that a filter left out ${pages}`),
+    ],
+    [
+      'missing',
+      pagesLost(filtered.image, 'missing', (pages) => `that ${pages} are not there, not zero`),
+    ],
     ['incomplete', dump.incomplete && `that it is not whole: ${dump.incomplete}`],
   ];
   return said.flatMap(([fact, what]) => {
@@ -71,12 +87,12 @@ function hasPlace(note: ElfNote): boolean {
 }
 
 function pagesLost(
-  dump: Dump,
+  image: Filtered['image'],
   wanted: PageState,
   meaning: (pages: string) => string,
 ): string | undefined {
   let pages = 0;
-  for (const { first, end, state } of dump.runs()) if (state === wanted) pages += end - first;
+  for (const { first, end, state } of image.runs()) if (state === wanted) pages += end - first;
   return pages === 0 ? undefined : meaning(plural(pages, 'page'));
 }
 

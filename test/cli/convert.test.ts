@@ -29,6 +29,7 @@ beforeEach(() => {
 
 /** A small one: a sixth of the memory of `machine`. */
 const small = join(root, 'test/dumps/linux-5.10.kdump');
+const filtered23 = join(root, 'test/dumps/sysrq.kdump');
 
 const convert = (...words: readonly string[]) => tsdump(['convert', ...words], { cwd });
 const path = (name: string): string => join(cwd, name);
@@ -127,6 +128,11 @@ describe('what a format has no place for', () => {
     expect(stderr).toMatch(/^tsdump: mismatch: lime has no place for /);
     expect(readdirSync(cwd)).toEqual([]);
   });
+});
+
+test('a level that is asked for is lost as well where the format has no place for it', () => {
+  const { stdout } = convert(filtered23, 'out.elf', '--level', '31', '--dry-run');
+  expect(stdout).toMatch(/the\s+filter level \(31\)/);
 });
 
 test('--dry-run says what would be lost, and writes nothing', () => {
