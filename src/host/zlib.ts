@@ -39,6 +39,7 @@ interface Deflater {
   _handle: { close(): void } | null;
   close(): void;
   reset(): void;
+  removeAllListeners(event: string): unknown;
   _processChunk(input: Uint8Array, flush: number): Buffer;
 }
 
@@ -59,8 +60,11 @@ function keptDeflater(level: number, size: number): (input: Uint8Array) => Uint8
   return (input) => {
     deflater._handle = handle;
     deflater.reset();
+    const packed = deflater._processChunk(input, constants.Z_FINISH);
+    // It listens for an error of each page, and goes on to.
+    deflater.removeAllListeners('error');
     // A copy: the next page is packed into the same memory.
-    return new Uint8Array(deflater._processChunk(input, constants.Z_FINISH));
+    return new Uint8Array(packed);
   };
 }
 
