@@ -36,6 +36,9 @@ export interface Judged {
   readonly promisedPages: number | undefined;
 }
 
+/** What should be there, the kernel knows; of LKCD the header tells as well. */
+const withoutPageList: ReadonlySet<string> = new Set(['lime', 'lkcd', 'raw']);
+
 export function verdictOf(judged: Judged): Verdict {
   const name = nameOf(judged);
   const { dump, parts } = judged;
@@ -50,8 +53,8 @@ function nameOf({ dump, census, findings, ramPages = 0 }: Judged): VerdictName {
   if (counts.damaged > 0 || has('damage')) return 'damaged';
   if (counts.missing > 0 || dump.incomplete !== undefined || has('cut')) return 'incomplete';
   if (pagesOf(counts) === 0) return 'incomplete';
-  // LKCD does not say that it left pages out, but there are more.
-  const isPart = dump.format === 'lkcd' && pagesOf(counts) < ramPages;
+  // It does not say that pages were left out, but there are more.
+  const isPart = withoutPageList.has(dump.format) && pagesOf(counts) < ramPages;
   return counts.excluded > 0 || isPart ? 'filtered' : 'whole';
 }
 
@@ -83,8 +86,7 @@ function pagesText(name: VerdictName, judged: Judged): string {
   const { counts, decoded } = census;
   const there = counts.stored + counts.zero;
   const known = pagesOf(counts);
-  // LKCD has no list of pages: what should be there its header tells, or the kernel.
-  const isListed = dump.format !== 'lkcd';
+  const isListed = !withoutPageList.has(dump.format);
   const isCut = name === 'incomplete' || name === 'damaged';
   const said = isCut && promisedPages > known ? promisedPages : ramPages;
   const all = isListed ? known : Math.max(known, said);

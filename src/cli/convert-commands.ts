@@ -34,7 +34,7 @@ export function addConvert(program: Command, handlers: Handlers, settings: () =>
       'none, rle, zlib, lzo, snappy, zstd, as the format has it (default: zlib, else none)',
     )
     .option('--jobs <number>', 'threads that read and pack pages (default: one for each CPU)')
-    .option('--split <number>', 'KDUMP: so many files OUT.0, OUT.1 ..., of about the same size')
+    .option('--split <number>', 'KDUMP: so many files OUT.0, OUT.1 ..., each with as many pages')
     .option('--sidecar', 'keep what the format has no place for in OUT.sidecar.json')
     .option('--lossless', 'refuse where anything would be lost')
     .option('--dry-run', 'say what would be written and lost, and write nothing')

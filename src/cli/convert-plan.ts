@@ -2,7 +2,7 @@
 
 import { extname } from 'node:path';
 import { DumpError } from '../bytes/errors.ts';
-import type { CompressionName } from '../codec/types.ts';
+import { type CompressionName, compressionNames } from '../codec/types.ts';
 import { type Writer, writers } from '../dump/writers.ts';
 import { oneOf, parseCompression, parseLevel } from './capture-options.ts';
 import { refuseInput } from './file-identity.ts';
@@ -88,7 +88,14 @@ function formatByName(output: string | undefined): string {
 }
 
 function compressionOf(text: string | undefined, writer: Writer): CompressionName {
-  if (text !== undefined) return parseCompression(text, writer.compressions);
+  if (text !== undefined) {
+    const { name, compressions } = writer;
+    const asked = parseCompression(text, compressionNames);
+    if (compressions.includes(asked)) return asked;
+    throw new DumpError('usage', `--compress ${text}: ${name} does not have it`, {
+      hint: compressions.length > 1 ? `it has ${compressions.join(', ')}` : 'it packs no page',
+    });
+  }
   return writer.compressions.find((name) => name === 'zlib') ?? 'none';
 }
 

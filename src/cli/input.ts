@@ -45,6 +45,11 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
   const [path] = paths;
   // An unset variable in a script gives an empty name.
   if (path === undefined || paths.includes('')) throw new DumpError('usage', 'no dump was named');
+  if (paths.includes('-')) {
+    throw new DumpError('usage', 'a dump is not read from a pipe', {
+      hint: 'it is read here and there: save it to a file first',
+    });
+  }
   if (paths.length > 1) {
     const options = optionsOf(given);
     const dump = await openSplit(sourcesOf(paths), { ...world, ...options });

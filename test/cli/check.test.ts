@@ -130,18 +130,19 @@ describe('check of a dump that was cut', () => {
   });
 });
 
-describe('check of LKCD, which has no list of pages', () => {
+describe('check of formats that have no list of pages', () => {
   const path = join(folder, 'vmcore.lkcd');
 
-  test('what a filter left out the count of the kernel tells', () => {
-    expect(tsdump(['convert', machine, path, '--to', 'lkcd', '--quiet']).status).toBe(0);
-    const { status, data } = checked([path, '--quick']);
+  test.each(['lkcd', 'lime', 'raw'])('%s: the kernel counts what is left out', (format) => {
+    const file = join(folder, `vmcore.${format}`);
+    expect(tsdump(['convert', machine, file, '--to', format, '--quiet']).status).toBe(0);
+    const { status, data } = checked([file, '--quick']);
     expect(status).toBe(0);
     expect(data.verdict.name).toBe('filtered');
     expect(data.verdict.text).toContain('17445 of 20350 pages');
   });
 
-  test('what a cut has lost the header tells', () => {
+  test('what a cut of LKCD has lost its header tells', () => {
     const bytes = new Uint8Array(readFileSync(path));
     const { status, data } = checked([written('cut.lkcd', bytes.slice(0, 12_000_000)), '--quick']);
     expect(status).toBe(1);

@@ -213,6 +213,7 @@ describe('is refused, and nothing is written:', () => {
     ['an empty name', [small, ''], 2],
     ['a format that is none', [small, 'out', '--to', 'elv'], 2],
     ['packing that the format has not', [small, 'out.elf', '--compress', 'zlib'], 2],
+    ['a dump from a pipe', ['-', 'out'], 2],
     ['a level that is none', [small, 'out', '--level', '32'], 2],
     ['no thread', [small, 'out', '--jobs', '0'], 2],
     ['a part of an ELF file', [small, 'out.elf', '--split', '2'], 2],
@@ -226,6 +227,14 @@ describe('is refused, and nothing is written:', () => {
     expect(run.status).toBe(status);
     expect(run.stderr).toMatch(/^tsdump: /);
     expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test('packing that the format has not is told from packing that there is not', () => {
+    const { stderr } = convert(small, 'out.elf', '--compress', 'gzip');
+    expect(stderr).toMatch(/--compress gzip: elf does not have it\n +hint: it packs no page/);
+    expect(convert(small, 'out.elf', '--compress', 'zlob').stderr).toContain(
+      '(did you mean zlib?)',
+    );
   });
 
   test('a file that is there, but with --force', () => {
