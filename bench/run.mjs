@@ -54,12 +54,12 @@ async function benchAll() {
   await benchList(title, file, 'sym -l');
   await benchTrials(trials);
   await benchCodecs(title, file, folder);
-  await onlyConvert();
+  await onlyConvert([middling]);
 }
 
 /** makedumpfile's own threads take minutes: of the smaller guest only. */
-async function onlyConvert() {
-  for (const guest of [middling, largeGuest]) {
+async function onlyConvert(guests) {
+  for (const guest of guests) {
     const dump = guestDump(guest);
     const threads = guest === middling;
     if (dump !== undefined) await benchConvert(guest.title, dump, folder, { threads });
@@ -75,7 +75,7 @@ async function onlyCodecs() {
 try {
   const [, , only] = process.argv;
   if (only === 'codecs') await onlyCodecs();
-  else if (only === 'convert') await onlyConvert();
+  else if (only === 'convert') await onlyConvert([middling, largeGuest]);
   else await benchAll();
 } finally {
   rmSync(folder, { recursive: true, force: true });
