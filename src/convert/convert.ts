@@ -6,7 +6,7 @@ import type { Codecs, CompressionName } from '../codec/types.ts';
 import type { DumpContent, Progress, WriteSummary } from '../dump/content.ts';
 import type { PagePool } from '../dump/packed-pages.ts';
 import type { Dump, MemoryImage, MemoryRange } from '../dump/types.ts';
-import { writeDump, writeParts, writers } from '../dump/writers.ts';
+import { sharesZeros, writeDump, writeParts } from '../dump/writers.ts';
 import { dumpLevelBits } from '../linux/pages.ts';
 import { contentOf, LazyKernel } from './content.ts';
 import { costsOf, forecast, type LevelForecast } from './forecast.ts';
@@ -47,9 +47,8 @@ export async function prepare(
   { format, level, pool }: Pick<ConvertOptions, 'format' | 'level' | 'pool'>,
 ): Promise<Prepared> {
   const lazy = new LazyKernel(dump);
-  const sharesZeros = writers.some((writer) => writer.name === format && writer.sharesZeros);
   // As makedumpfile: a page of zeros that takes a descriptor and no bytes stays known as one.
-  const toLeaveOut = sharesZeros ? level & ~dumpLevelBits.zero : level;
+  const toLeaveOut = sharesZeros(format) ? level & ~dumpLevelBits.zero : level;
   const { image, remarks: ofLevel } = await imageOfLevel(dump, lazy, toLeaveOut, pool);
   const { content, remarks } = contentOf(dump, format, lazy, image);
   const all = level | (dump.level ?? 0);

@@ -7,6 +7,7 @@
 import type { Codec } from '../codec/types.ts';
 import { isZeroPage, zeroPageOf } from '../dump/content.ts';
 import type { MemoryImage } from '../dump/types.ts';
+import { sharesZeros } from '../dump/writers.ts';
 import { pagesByClass } from '../linux/page-filter.ts';
 import type { PageKernel } from '../linux/page-layout.ts';
 import { dumpLevelBits, isFiltered, PageClass, type PageClassName } from '../linux/pages.ts';
@@ -76,26 +77,21 @@ export interface ForecastOptions {
 export function costsOf(format: string, image: MemoryImage, codec: Codec): FormatCosts | undefined {
   const { endPfn, pageSize } = image;
   const bitmap = Math.ceil(Math.ceil(endPfn / 8) / pageSize) * pageSize;
+  const shared = { sharesZeros: sharesZeros(format) };
   switch (format) {
     case 'kdump':
     case 'diskdump':
       // Header, sub header, notes; two bitmaps; a descriptor a page, zero pages share their bytes.
-      return {
-        ...{ fixed: 4 * pageSize + 2 * bitmap, page: 24, zero: 24, knownZero: 24 },
-        sharesZeros: true,
-      };
+      return { ...shared, fixed: 4 * pageSize + 2 * bitmap, page: 24, zero: 24, knownZero: 24 };
     case 'lkcd': {
       const zero = 16 + packedSize(zeroPageOf(pageSize), codec);
-      return { fixed: 64 * 1024, page: 16, zero, knownZero: zero, sharesZeros: false };
+      return { ...shared, fixed: 64 * 1024, page: 16, zero, knownZero: zero };
     }
     case 'mkdump':
-      return { fixed: 4 * pageSize, page: 0, zero: pageSize, knownZero: 0, sharesZeros: false };
+      return { ...shared, fixed: 4 * pageSize, page: 0, zero: pageSize, knownZero: 0 };
     case 'elf':
     case 'lime':
-      return {
-        ...{ fixed: pageSize, page: 0, zero: pageSize, knownZero: pageSize },
-        sharesZeros: false,
-      };
+      return { ...shared, fixed: pageSize, page: 0, zero: pageSize, knownZero: pageSize };
     default:
       return undefined;
   }

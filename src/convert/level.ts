@@ -2,8 +2,8 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { plural } from '../bytes/text.ts';
-import { FilteredImage, findZeroPages } from '../dump/filtered.ts';
-import { type PagePool, zeroPagesOf } from '../dump/packed-pages.ts';
+import { FilteredImage, findPooledZeroPages, findZeroPages } from '../dump/filtered.ts';
+import type { PagePool } from '../dump/packed-pages.ts';
 import type { Dump, MemoryImage } from '../dump/types.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { keptPages } from '../linux/page-filter.ts';
@@ -26,7 +26,7 @@ export async function imageOfLevel(
   const { kept, unknown } = keptPages(() => kernelOf(dump, lazy), dump, level);
   if ((level & dumpLevelBits.zero) !== 0) {
     kept.subtract(
-      pool === undefined ? findZeroPages(dump, kept) : await zeroPagesOf(dump, kept, pool),
+      pool === undefined ? findZeroPages(dump, kept) : await findPooledZeroPages(dump, kept, pool),
     );
   }
   const remarks = unknown === 0 ? [] : [`${plural(unknown, 'page')} of unknown kind stay`];

@@ -9,6 +9,7 @@ import { base64, bytesOfBase64 } from '../bytes/base64.ts';
 import { DumpError } from '../bytes/errors.ts';
 import type { Source } from '../bytes/source.ts';
 import { jsonAddress } from '../bytes/text.ts';
+import type { DumpFacts } from '../dump/format.ts';
 import type {
   CpuState,
   Dump,
@@ -135,19 +136,8 @@ function sideCpu({ source, index, registers, pid, task, control }: CpuState): Si
 
 /** The facts of a side file, checked. */
 export interface SideFacts
-  extends Pick<
-    Dump,
-    | 'architecture'
-    | 'uts'
-    | 'time'
-    | 'notes'
-    | 'cpus'
-    | 'vmcoreinfo'
-    | 'physBase'
-    | 'panic'
-    | 'level'
-    | 'incomplete'
-  > {
+  extends Omit<DumpFacts, 'format' | 'description'>,
+    Pick<Dump, 'incomplete'> {
   readonly file: Sidecar['file'];
   readonly pageSize: number;
   readonly endPfn: number;

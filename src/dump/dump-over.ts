@@ -3,22 +3,10 @@
  * which override what they change. It does not close the other.
  */
 
+import type { DumpFacts } from './format.ts';
 import type { Dump, Page, PageRun, PageState } from './types.ts';
 
-type OwnFacts = Pick<
-  Dump,
-  | 'endPfn'
-  | 'description'
-  | 'architecture'
-  | 'uts'
-  | 'time'
-  | 'notes'
-  | 'cpus'
-  | 'vmcoreinfo'
-  | 'physBase'
-  | 'panic'
-  | 'level'
->;
+type OwnFacts = Omit<DumpFacts, 'format'> & Pick<Dump, 'endPfn'>;
 
 export class DumpOver implements Dump {
   readonly name: string;

@@ -6,8 +6,9 @@
 import { Bitmap } from '../bytes/bitmap.ts';
 import { DumpError } from '../bytes/errors.ts';
 import { isZeroPage } from './content.ts';
+import { batchesOf, type PagePool } from './packed-pages.ts';
 import { joinRuns } from './runs.ts';
-import type { MemoryImage, Page, PageRun, PageState } from './types.ts';
+import type { MemoryImage, Page, PageRun, PageState, PfnRange } from './types.ts';
 
 /** What of an image stays. */
 export interface PageSelection {
@@ -71,14 +72,40 @@ export class FilteredImage implements MemoryImage {
  */
 export function findZeroPages(image: MemoryImage, within: Bitmap): Bitmap {
   const zero = pageMap(image);
+  for (const { first, end } of unknownPages(image, within, zero)) {
+    addZeroPages(image, first, end, zero);
+  }
+  return zero;
+}
+
+/** The same, by a pool that reads the pages. */
+export async function findPooledZeroPages(
+  image: MemoryImage,
+  within: Bitmap,
+  pool: PagePool,
+): Promise<Bitmap> {
+  const zero = pageMap(image);
+  const batches = batchesOf(unknownPages(image, within, zero));
+  for await (const { runs, sizes } of pool.findZeros(batches)) {
+    let index = 0;
+    for (const { first, end } of runs) {
+      for (let pfn = first; pfn < end; pfn++) {
+        if (sizes[index++]! > image.pageSize) zero.add(pfn);
+      }
+    }
+  }
+  return zero;
+}
+
+/** What must be read to know whether it is zeros; what is known to be is added to `zero`. */
+function* unknownPages(image: MemoryImage, within: Bitmap, zero: Bitmap): Generator<PfnRange> {
   for (const run of image.runs()) {
     if (!isThere(run.state)) continue;
     for (const { first, end } of within.runs(run.first, run.end)) {
       if (run.state === 'zero') zero.addRange(first, end);
-      else addZeroPages(image, first, end, zero);
+      else yield { first, end };
     }
   }
-  return zero;
 }
 
 function addZeroPages(image: MemoryImage, first: number, end: number, zero: Bitmap): void {

@@ -4,7 +4,6 @@
  * them are no memory to speak of.
  */
 
-import { Bitmap } from '../bytes/bitmap.ts';
 import type { Codec, CompressionName } from '../codec/types.ts';
 import { isZeroPage } from './content.ts';
 import type { MemoryImage, PfnRange } from './types.ts';
@@ -102,35 +101,6 @@ export class PagePacker {
   #look(pfn: number): Uint8Array | undefined {
     return (this.#image.glance?.(pfn) ?? this.#image.readPage(pfn)).bytes;
   }
-}
-
-/**
- * The pages of `within` that are all zeros. Those in state `zero` are known without reading; a page
- * that cannot be read is none.
- */
-export async function zeroPagesOf(
-  image: MemoryImage,
-  within: Bitmap,
-  pool: PagePool,
-): Promise<Bitmap> {
-  const zero = Bitmap.ofSize(image.endPfn);
-  const toRead: PfnRange[] = [];
-  for (const run of image.runs()) {
-    if (run.state !== 'stored' && run.state !== 'zero') continue;
-    for (const { first, end } of within.runs(run.first, run.end)) {
-      if (run.state === 'zero') zero.addRange(first, end);
-      else toRead.push({ first, end });
-    }
-  }
-  for await (const { runs, sizes } of pool.findZeros(batchesOf(toRead))) {
-    let index = 0;
-    for (const { first, end } of runs) {
-      for (let pfn = first; pfn < end; pfn++) {
-        if (sizes[index++]! > image.pageSize) zero.add(pfn);
-      }
-    }
-  }
-  return zero;
 }
 
 function pagesIn(runs: Batch): number {

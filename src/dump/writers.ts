@@ -125,6 +125,11 @@ export const writers: readonly Writer[] = [
   },
 ];
 
+/** Whether all pages of zeros are one in a file of this format. */
+export function sharesZeros(format: string): boolean {
+  return writers.some((writer) => writer.name === format && writer.sharesZeros);
+}
+
 /**
  * Writes the whole file; finishing or aborting the sink is the caller's. DumpError `usage` for a
  * format that is not written or does not compress like that.

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fileOf, preparedCodecs, recipeFiles, recipesOf } from '../recipes/recipes.ts';
-import { haveImages, images, machine, root, tsdump } from '../support/cli.ts';
+import { documentsOf, haveImages, images, machine, root, tsdump } from '../support/cli.ts';
+import { writeRecipes } from '../support/recipe-files.ts';
 import { schemaProblems } from '../support/schemas.ts';
 import { xmlProblems } from '../support/xml.ts';
 
@@ -30,10 +30,7 @@ interface Part {
 
 function checked(words: readonly string[]) {
   const run = tsdump(['check', '--json', ...words]);
-  const documents = run.stdout
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
+  const documents = documentsOf(run.stdout);
   for (const document of documents) expect(schemaProblems(document)).toEqual([]);
   const [{ data }] = documents;
   const part = (name: string): Part => data.kernel.find((each: Part) => each.name === name);
@@ -229,23 +226,14 @@ describe.skipIf(!haveImages)('check of real dumps', () => {
 });
 
 describe('check of every recipe', () => {
-  const files: string[] = [];
+  let files: readonly string[] = [];
   beforeAll(async () => {
-    const codecs = await preparedCodecs();
-    for (const file of recipeFiles) {
-      for (const recipe of recipesOf(file)) {
-        const path = written(`${file}-${recipe.name.replace(/\W+/g, '-')}`, fileOf(recipe, codecs));
-        files.push(path);
-      }
-    }
+    files = await writeRecipes(folder);
   });
 
   test('is a document by the schema, in one run, and no bug', async () => {
     const { stdout, status } = tsdump(['check', ...files, '--json']);
-    const documents = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const documents = documentsOf(stdout);
     expect(documents.length).toBe(files.length);
     expect(status).toBeLessThanOrEqual(5);
     for (const document of documents) {

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fileOf, preparedCodecs, recipeFiles, recipesOf } from '../recipes/recipes.ts';
-import { haveImages, images, machine, root, tsdump } from '../support/cli.ts';
+import { documentsOf, haveImages, images, machine, root, tsdump } from '../support/cli.ts';
+import { writeRecipes } from '../support/recipe-files.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsdump-info-'));
@@ -66,10 +66,7 @@ describe('info of several files', () => {
     writeFileSync(text, 'this is no dump\n');
     const { status, stdout, stderr } = tsdump(['info', text, machine, '--json']);
     expect(status).toBe(3);
-    const documents = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const documents = documentsOf(stdout);
     expect(documents.map(({ input, data }) => [input, data === null])).toEqual([
       [text, true],
       [machine, false],
@@ -93,24 +90,14 @@ test.skipIf(!haveImages)('a dump of a real kdump says kexec and makedumpfile', (
 });
 
 describe('info of every recipe that opens', () => {
-  const files: string[] = [];
+  let files: readonly string[] = [];
   beforeAll(async () => {
-    const codecs = await preparedCodecs();
-    for (const file of recipeFiles) {
-      for (const recipe of recipesOf(file)) {
-        const path = join(folder, `${file}-${recipe.name.replace(/\W+/g, '-')}.recipe`);
-        writeFileSync(path, fileOf(recipe, codecs));
-        files.push(path);
-      }
-    }
+    files = await writeRecipes(folder);
   });
 
   test('is a document by the schema, in one run, and no bug', () => {
     const { status, stdout } = tsdump(['info', ...files, '--json']);
-    const documents = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const documents = documentsOf(stdout);
     expect(documents.length).toBe(files.length);
     expect(status).toBeLessThanOrEqual(5);
     for (const document of documents) {

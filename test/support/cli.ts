@@ -38,3 +38,11 @@ export function tsdump(words: readonly string[], options: RunOptions = {}): Run 
   });
   return { status: run.status, stdout: run.stdout, stderr: run.stderr };
 }
+
+/** The documents that a run with `--json` printed, a line each. */
+export function documentsOf(stdout: string) {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}

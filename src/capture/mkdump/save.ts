@@ -56,11 +56,11 @@ export function saveMkdump(
   const image = new ContainerImage(partition.name, header, read);
   const { compression } = options;
   const isWhole = header.status === ContainerStatus.complete;
-  const written = writeLkcd(sink, contentOf(header, image, read), {
+  // Cut before its bitmaps were on the disk, a container seems to have no page at all.
+  const content = { ...contentOf(header, image, read), isIncomplete: () => !isWhole };
+  const written = writeLkcd(sink, content, {
     compression: compression === 'rle' || compression === 'zlib' ? compression : 'none',
     level: header.level,
-    // Cut before its bitmaps were on the disk, a container seems to have no page at all.
-    taken: isWhole ? 'whole' : 'cut short',
     codecs: tools.codecs,
     ...(tools.progress === undefined ? {} : { progress: tools.progress }),
   });

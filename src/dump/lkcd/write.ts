@@ -28,8 +28,6 @@ export interface LkcdOptions {
   readonly compression: 'none' | 'rle' | 'zlib';
   /** makedumpfile's filter bits that the image was filtered by; 0 for all pages. */
   readonly level: number;
-  /** `cut short`: whoever took the pages did not come to its end, whether or not any is missing. */
-  readonly taken?: 'whole' | 'cut short';
 }
 
 /** DUMP_LEVEL_ALL. */
@@ -68,7 +66,7 @@ export function lkcdWriter(sink: Sink, content: DumpContent, options: LkcdOption
     },
     finish(counts) {
       // A page that the image promised and did not give makes the dump one that was cut short.
-      const isCut = isCutShort(content, counts) || options.taken === 'cut short';
+      const isCut = isCutShort(content, counts);
       const endFlags = isCut ? PageFlags.end | PageFlags.truncated : PageFlags.end;
       append(0, endFlags, new Uint8Array(0));
       records.flush();
