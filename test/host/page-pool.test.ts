@@ -11,6 +11,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { MemorySink } from '../../src/bytes/sink.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import type { CompressionName } from '../../src/codec/types.ts';
+import { findPooledZeroPages, findZeroPages, pagesThere } from '../../src/dump/filtered.ts';
 import { batchesOf, type PagePool } from '../../src/dump/packed-pages.ts';
 import type { MemoryImage } from '../../src/dump/types.ts';
 import { writeDump, writeParts, writers } from '../../src/dump/writers.ts';
@@ -82,6 +83,16 @@ test('a split dump: the same parts', async () => {
   const expected = await parts();
   const found = await parts(inlinePool(image, codecs));
   for (const [index, part] of found.entries()) expectEqual(part, expected[index]!);
+});
+
+test('zero pages: the same ones, those that are known and those that are read', async () => {
+  const image = motley();
+  const within = pagesThere(image);
+  const expected = findZeroPages(image, within);
+  expect(expected.count).toBeGreaterThan(50);
+  expect(expected.has(60)).toBe(true);
+  const found = await findPooledZeroPages(image, within, inlinePool(image, codecs));
+  expectEqual(found.bytes, expected.bytes);
 });
 
 describe('other threads', () => {
