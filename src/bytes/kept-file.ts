@@ -1,16 +1,25 @@
 /** A file in memory that is made of the very arrays that were written: nothing is copied. */
 
-import { Extents } from './extents.ts';
+import { type Extent, Extents } from './extents.ts';
 import type { Sink } from './sink.ts';
 import type { Source } from './source.ts';
 
+/** Plain data. */
+export interface SavedKeptFile {
+  readonly size: number;
+  readonly extents: readonly Extent[];
+}
+
 export class KeptFile implements Sink {
   readonly name: string;
-  #extents = new Extents();
-  #size = 0;
+  #extents: Extents;
+  #size: number;
 
-  constructor(name = 'memory') {
+  /** `saved`: what `save` gave. */
+  constructor(name = 'memory', saved: SavedKeptFile = { size: 0, extents: [] }) {
     this.name = name;
+    this.#extents = new Extents(saved.extents);
+    this.#size = saved.size;
   }
 
   write(offset: number, bytes: Uint8Array): void {
@@ -38,7 +47,12 @@ export class KeptFile implements Sink {
       size,
       isQuick: true,
       read: (offset, length) => extents.read(offset, Math.max(0, Math.min(length, size - offset))),
+      pieces: () => extents.within(0, size),
       close: () => {},
     };
+  }
+
+  save(): SavedKeptFile {
+    return { size: this.#size, extents: [...this.#extents.pieces] };
   }
 }

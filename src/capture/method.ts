@@ -12,13 +12,17 @@ import type { Progress } from '../dump/content.ts';
 import type { Disk, Partition } from '../machine/disk.ts';
 import type { FileArea } from '../machine/files.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { OutsideFiles } from '../machine/outside.ts';
 import type { PhysicalRange } from '../machine/ram.ts';
 import { MachineStop, type StopKind } from '../machine/stop.ts';
+import type { MethodDescription } from './catalogue.ts';
 
 export interface CaptureOptions {
   /** makedumpfile's filter bits: 1 zero, 2 cache, 4 private cache, 8 user, 16 free. */
   readonly level: number;
   readonly compression: CompressionName;
+  /** Name of one of the method's generations. */
+  readonly generation: string;
 }
 
 /** What is lent to a method besides the machine. */
@@ -67,10 +71,12 @@ export interface CaptureTargets {
   readonly reserved: readonly PhysicalRange[];
 }
 
-/** What is on the disk after the reboot: all that `save` may look at. */
+/** What is left after the reboot: all that `save` may look at. */
 export interface AfterReboot {
   readonly disk: Disk;
   readonly files: FileArea;
+  /** What others than the machine keep for it: its host, a dump server. */
+  readonly outside: OutsideFiles;
 }
 
 /** The dump as it was brought out; undefined where there was none to bring. */
@@ -80,16 +86,15 @@ export interface Saved {
 }
 
 /** `State` is plain data (structured clone). */
-export interface DumpMethod<State> {
-  readonly name: string;
-  /** Folder of its file format under src/dump. */
-  readonly format: 'kdump' | 'lkcd';
-  readonly compressions: readonly CompressionName[];
-  /** The part of the disk that is the method's to write; a write elsewhere is destructive. */
-  readonly partition: Partition['use'];
+export interface DumpMethod<State> extends MethodDescription {
+  /**
+   * The part of the disk that is the method's to write; a write elsewhere is destructive.
+   * Undefined: none.
+   */
+  readonly partition: Partition['use'] | undefined;
   /** What was loaded and configured while the machine was well. Before the instant. */
   prepare(machine: Machine, options: CaptureOptions): State;
-  readonly stages: readonly Stage<State>[];
+  stages(options: CaptureOptions): readonly Stage<State>[];
   /** Where it lies in memory, before the instant. Throws DumpErrors where the input lacks it. */
   targets(machine: Machine, state: State): CaptureTargets;
   /** Runs after the reboot, whatever became of the run. Throws DumpErrors. */

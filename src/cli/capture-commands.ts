@@ -1,6 +1,7 @@
 /** The part of the command line that makes dumps: `capture`, each method's own, `scenario`. */
 
 import type { Command } from 'commander';
+import { catalogue, type MethodDescription, methodWords } from '../capture/catalogue.ts';
 import { verdictClasses } from '../trial/verdict-classes.ts';
 import { addExamples } from './examples.ts';
 import type { CaptureFlags, Handlers, Settings } from './handlers.ts';
@@ -10,7 +11,7 @@ import { unknownCommand } from './unknown-command.ts';
 export function addCapture(program: Command, handlers: Handlers, settings: () => Settings): void {
   const run = (command: Command, method?: string) => async (): Promise<void> => {
     const flags = { ...command.opts<CaptureFlags>(), ...(method === undefined ? {} : { method }) };
-    await handlers.capture(flags, command.name(), settings());
+    await handlers.capture(flags, commandWords(method ?? command.name()), settings());
   };
   const door = program
     .command('capture')
@@ -23,8 +24,8 @@ export function addCapture(program: Command, handlers: Handlers, settings: () =>
         'A seed decides where faults strike. Every run prints its seed and the command that ' +
         'repeats it: same seed, same run.',
     )
-    .option('--method <name>', 'mkdump (ends in LKCD) or kexec (ends in KDUMP)', 'mkdump');
-  addCaptureFlags(door).action(run(door));
+    .option('--method <name>', `NAME or NAME:GENERATION: ${methodWords.join(' ')}`, 'mkdump');
+  addCaptureFlags(door, catalogue).action(run(door));
   addExamples(door, [
     ['tsdump capture', 'the usual crash, by mkdump'],
     ['tsdump capture --list', 'methods, scenarios and faults, each with an example'],
@@ -32,23 +33,69 @@ export function addCapture(program: Command, handlers: Handlers, settings: () =>
     ['tsdump kexec --fault memory:by=dma,region=slab,writes=4', 'with damage of your own'],
     ['tsdump capture --machine vmcore --level user,free', 'your own vmcore, filtered'],
   ]);
-  const methods = [
-    ['mkdump', 'capture by a mini kernel in its own region; ends in an LKCD dump'],
-    ['kexec', 'capture by a second kernel started with kexec; ends in a KDUMP dump'],
-  ] as const;
-  for (const [method, summary] of methods) {
-    const description = `${summary[0]!.toUpperCase()}${summary.slice(1)}.`;
-    const node = program.command(method).summary(summary).description(description);
-    addCaptureFlags(node).action(run(node, method));
+  for (const method of catalogue) {
+    const node = methodCommand(program, method);
+    addCaptureFlags(node, [method]).action(run(node, method.name));
+    const words = commandWords(method.name);
     addExamples(node, [
-      [`tsdump ${method}`, 'the usual crash'],
-      [`tsdump ${method} --fault disk-hung --seed 7`, 'the same with a hung disk'],
-      [`tsdump ${method} --machine vmcore -o copy`, 'your own vmcore'],
+      [`tsdump ${words}`, 'the usual crash'],
+      [`tsdump ${words} --fault disk-hung --seed 7`, 'the same with a hung disk'],
+      [`tsdump ${words} --machine vmcore -o copy`, 'your own vmcore'],
     ]);
   }
 }
 
-function addCaptureFlags(command: Command): Command {
+/** Methods that share a command: `lkcd disk` for `lkcd-disk`. */
+const families: readonly string[] = ['lkcd'];
+
+function commandWords(method: string): string {
+  const [family = '', ...member] = method.split('-');
+  return families.includes(family) ? `${family} ${member.join('-')}` : method;
+}
+
+/** The node of the method's own command; a family of methods is a command of commands. */
+function methodCommand(
+  program: Command,
+  { name, summary, generations }: MethodDescription,
+): Command {
+  const [first = '', member] = commandWords(name).split(' ');
+  const parent = member === undefined ? program : familyCommand(program, first);
+  const lines = generations.map((generation) => `- ${generation.name}: ${generation.title}`);
+  const usual = generations[0].name;
+  const node = parent
+    .command(member ?? name)
+    .summary(summary)
+    .description(
+      `Capture by ${summary}.\n\nGenerations (the first is the usual one):\n\n${lines.join('\n')}`,
+    );
+  return node.option(
+    '--generation <name>',
+    `what it was at a time of its history (default: ${usual})`,
+  );
+}
+
+function familyCommand(program: Command, family: string): Command {
+  const known = program.commands.find((command) => command.name() === family);
+  if (known !== undefined) return known;
+  const members = catalogue.filter(({ name }) => name.startsWith(`${family}-`));
+  const list = members.map(({ name }) => commandWords(name)).join(', ');
+  return program
+    .command(family)
+    .summary(`capture by a method of this family: ${list}`)
+    .description(`A family of dump methods: ${list}.`);
+}
+
+/** `LKCD: none, rle, zlib; KDUMP: zlib ...`: the first one of each is the usual one. */
+function compressText(known: readonly MethodDescription[]): string {
+  const formats = new Map(known.map(({ format, compressions }) => [format, compressions]));
+  const lists = [...formats].map(
+    ([format, compressions]) => `${format.toUpperCase()}: ${compressions.join(', ')}`,
+  );
+  return `${lists.join('; ')} (default: the first)`;
+}
+
+/** `known`: the methods that the command runs. */
+function addCaptureFlags(command: Command, known: readonly MethodDescription[]): Command {
   const collect = (word: string, words: readonly string[] = []): readonly string[] => [
     ...words,
     word,
@@ -68,10 +115,7 @@ function addCaptureFlags(command: Command): Command {
       '--level <level>',
       'pages to leave out: 0-31 or zero,cache,private-cache,user,free (default: 0)',
     )
-    .option(
-      '--compress <name>',
-      'LKCD: none, rle, zlib; KDUMP: none, zlib, lzo, snappy, zstd (default: zlib)',
-    )
+    .option('--compress <name>', compressText(known))
     .option('--expect <class>', `the verdict that ends with status 0: ${verdictClasses.join(' ')}`)
     .option(
       '--trace <file>',

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { DumpError } from '../bytes/errors.ts';
 import { shellWord } from '../bytes/text.ts';
-import { methodNames, methodOf } from '../capture/methods.ts';
+import { methodWord, parseMethod } from '../capture/catalogue.ts';
 import { type HardwareProfile, hardwareNames, hardwareProfile } from '../machine/hardware.ts';
 import { parseFault } from '../trial/faults/fault.ts';
 import type { Fault } from '../trial/faults/kind.ts';
@@ -51,7 +51,7 @@ export interface CapturePlan {
 
 /** `command` is the word that was used: `capture`, `mkdump`, `kexec`. */
 export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
-  const method = methodOf(oneOf('--method', flags.method, methodNames));
+  const { method, generation } = parseMethod(methodOf(flags));
   const output = flags.output ?? freeName(method.name, method.format);
   checkFiles(
     { '--output': output, '--trace': flags.trace, '--picture': flags.picture },
@@ -64,7 +64,7 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   const seed = flags.seed === undefined ? randomInt(maxSeed + 1) : seedOf(flags.seed);
   return {
     choice: {
-      method: method.name,
+      method: methodWord(method.name, generation),
       ...(flags.level === undefined ? {} : { level: parseLevel(flags.level) }),
       ...(flags.compress === undefined
         ? {}
@@ -89,6 +89,13 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
     isBare: flags.scenario === undefined && flags.machine === undefined && faults.length === 0,
     again: commandLine(flags, command, seed),
   };
+}
+
+/** `--generation` is the word behind the colon, for a method that is a command. */
+function methodOf({ method, generation }: CaptureFlags): string {
+  if (generation === undefined) return method;
+  if (!method.includes(':')) return `${method}:${generation}`;
+  throw new DumpError('usage', `--method ${method} --generation ${generation}: given twice`);
 }
 
 /** Nothing is written where any of the names cannot be meant. `input` is the user's own dump. */
@@ -148,6 +155,7 @@ function commandLine(flags: CaptureFlags, command: string, seed: number): string
     if (value !== undefined) words.push(option, shellWord(value));
   };
   if (command === 'capture' && flags.method !== 'mkdump') add('--method', flags.method);
+  add('--generation', flags.generation);
   add('--scenario', flags.scenario);
   for (const fault of flags.fault ?? []) add('--fault', fault);
   add('--hardware', flags.hardware);

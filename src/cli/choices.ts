@@ -1,7 +1,7 @@
 /** `tsdump capture --list`: what can be captured, how, and what can befall it. */
 
 import type { Json } from '../analyze/command.ts';
-import { methods } from '../capture/methods.ts';
+import { catalogue, type MethodDescription, methodWord } from '../capture/catalogue.ts';
 import { hardwareNames } from '../machine/hardware.ts';
 import { allowedFor, defaultOf, faultSyntax } from '../trial/faults/fault.ts';
 import type { FaultKind, Parameter } from '../trial/faults/kind.ts';
@@ -25,10 +25,8 @@ export function listChoices(settings: Settings, io: Io): number {
 function lines(scenarios: readonly Scenario[]): string[] {
   return [
     'Methods (--method):',
-    ...methods.map(({ name, format, compressions }) => {
-      const file = `ends in ${format.toUpperCase()}; --compress ${compressions.join(', ')}`;
-      return `  ${name.padEnd(8)} ${file}`;
-    }),
+    ...table(catalogue.map(({ name, summary }) => [name, summary])),
+    ...catalogue.flatMap(generationLines),
     '  example: tsdump capture --method kexec',
     '',
     'Scenarios (--scenario):',
@@ -45,6 +43,12 @@ function lines(scenarios: readonly Scenario[]): string[] {
     'Regions of memory faults:',
     ...table(Object.entries(regions)),
   ];
+}
+
+/** Of a method that had more than one. */
+function generationLines({ name, generations }: MethodDescription): string[] {
+  if (generations.length === 1) return [];
+  return table(generations.map((one) => [methodWord(name, one.name), one.title]));
 }
 
 function faultLines(kind: FaultKind): string[] {
@@ -79,7 +83,7 @@ function documentOf(scenarios: readonly Scenario[]): Json {
     complete: true,
     missing: [],
     data: {
-      methods: methods.map(({ name, format, compressions }) => ({
+      methods: catalogue.map(({ name, format, compressions }) => ({
         ...{ name, format, compressions: [...compressions] },
         example: `tsdump capture --method ${name}`,
       })),

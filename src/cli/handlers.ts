@@ -21,9 +21,10 @@ export interface AnalyzeRequest {
   readonly input: InputFlags;
 }
 
-/** The options of `capture`, `mkdump` and `kexec` as they were given. */
+/** The options of `capture` and of each method's own command as they were given. */
 export interface CaptureFlags extends InputFlags {
   readonly method: string;
+  readonly generation?: string;
   readonly scenario?: string;
   readonly fault?: readonly string[];
   readonly seed?: string;

@@ -3,7 +3,7 @@
  * of. `npm run man` writes them.
  */
 
-import { methodNames } from '../capture/methods.ts';
+import { methodWords } from '../capture/catalogue.ts';
 import { hardwareNames } from '../machine/hardware.ts';
 import {
   allowedFor,
@@ -184,7 +184,7 @@ export function scenarioSchema(): object {
         type: 'object',
         additionalProperties: false,
         properties: Object.fromEntries(
-          methodNames.map((method) => [method, { enum: verdictClasses }]),
+          methodWords.map((method) => [method, { enum: verdictClasses }]),
         ),
         description: 'Verdicts by method.',
       },

@@ -28,6 +28,7 @@ import { type HardwareProfile, virtioScsi } from './hardware.ts';
 import { InterruptController, type InterruptLine } from './interrupts.ts';
 import { MachineDump, type RegisterSource } from './machine-dump.ts';
 import { MachineMemory, type SavedMemory } from './memory.ts';
+import { OutsideFiles, type SavedOutside } from './outside.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import type { PhysicalRange } from './ram.ts';
 import type { PanicContext } from './rewind.ts';
@@ -43,6 +44,7 @@ interface SavedParts {
   readonly cpus: readonly SavedCpu[];
   readonly disk: SavedDisk;
   readonly files: SavedFiles;
+  readonly outside: SavedOutside;
   readonly ownPlaces: readonly PhysicalRange[];
   readonly ownWrites: readonly OwnWrite[];
   readonly resident: readonly (readonly [name: string, code: ResidentCode])[];
@@ -74,6 +76,7 @@ export class Machine {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly files: FileArea;
+  readonly outside: OutsideFiles;
   readonly cpus: readonly Cpu[];
   readonly ownWrites: OwnWrites;
   /** Everything that was changed before the instant. */
@@ -127,6 +130,7 @@ export class Machine {
     this.#schedule = new Schedule(saved?.schedule);
     this.#running = new RunningCpus(blueprint.running, saved?.running);
     this.files = new FileArea(this.disk, saved?.files);
+    this.outside = new OutsideFiles(saved?.outside);
     this.ownWrites = new OwnWrites(input.pageSize, saved?.ownPlaces, saved?.ownWrites);
     this.#resident = new Map(saved?.resident);
     const around: CpuSurroundings = {
@@ -372,6 +376,7 @@ export class Machine {
       cpus: this.cpus.map((cpu) => cpu.save()),
       disk: this.disk.save(),
       files: this.files.save(),
+      outside: this.outside.save(),
       ownPlaces: [...this.ownWrites.places],
       ownWrites: [...this.ownWrites.list],
       resident: [...this.#resident],

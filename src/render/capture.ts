@@ -5,6 +5,7 @@
 
 import { Chalk, type ChalkInstance } from 'chalk';
 import { humanSize, plural } from '../bytes/text.ts';
+import { methodWord } from '../capture/catalogue.ts';
 import type { CaptureReport, StageReport } from '../trial/report.ts';
 import { faultLines } from './capture-faults.ts';
 import { judgeLines, outcomeLines } from './capture-outcome.ts';
@@ -75,7 +76,7 @@ export function captureLines(view: CaptureView): string[] {
 
 function headLines(view: CaptureView, width: number, chalk: ChalkInstance): string[] {
   const { report, machine, scenario } = view;
-  const { method } = report;
+  const method = methodWord(report.method, report.generation);
   const lines = wrapped(`${method} on ${machine}: ${machineText(report)}`, width, '  ');
   const [first = '', ...more] = lines;
   return [

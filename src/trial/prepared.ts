@@ -4,6 +4,7 @@
  */
 
 import { DumpError } from '../bytes/errors.ts';
+import { type MethodDescription, parseMethod } from '../capture/catalogue.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../capture/method.ts';
 import { methodOf } from '../capture/methods.ts';
 import type { CompressionName } from '../codec/types.ts';
@@ -15,10 +16,11 @@ import { CaptureRun } from './run.ts';
 
 /** What is captured how. */
 export interface CaptureChoice {
-  /** `mkdump` or `kexec`. */
+  /** `kexec`, or with a generation: `lkcd-disk:2003`. */
   readonly method: string;
   /** makedumpfile's filter bits; 0, all pages, by default. */
   readonly level?: number;
+  /** The method's first one by default. */
   readonly compression?: CompressionName;
 }
 
@@ -37,8 +39,9 @@ export class PreparedCapture {
 
   /** Throws DumpErrors: a choice that the method does not know, a kernel that is none for it. */
   constructor(blueprint: Blueprint, choice: CaptureChoice) {
-    this.method = methodOf(choice.method);
-    this.options = optionsOf(this.method, choice);
+    const { method, generation } = parseMethod(choice.method);
+    this.method = methodOf(method.name);
+    this.options = optionsOf(method, generation, choice);
     this.#machine = Machine.of(blueprint);
     try {
       this.#state = this.method.prepare(this.#machine, this.options);
@@ -71,16 +74,22 @@ export class PreparedCapture {
 }
 
 function optionsOf(
-  method: DumpMethod<unknown>,
-  { level = 0, compression = 'zlib' }: CaptureChoice,
+  method: MethodDescription,
+  generation: string,
+  { level = 0, compression = method.compressions[0] }: CaptureChoice,
 ): CaptureOptions {
   if (!Number.isInteger(level) || level < 0 || level > 31) {
     throw new DumpError('usage', `a dump level is 0 to 31, not ${level}`);
+  }
+  if (method.levels !== undefined && !method.levels.includes(level)) {
+    throw new DumpError('usage', `${method.name} cannot leave out what level ${level} says`, {
+      hint: `levels that it knows: ${method.levels.join(', ')}`,
+    });
   }
   if (!method.compressions.includes(compression)) {
     throw new DumpError('usage', `${method.name} does not compress with ${compression}`, {
       hint: `it knows ${method.compressions.join(', ')}`,
     });
   }
-  return { level, compression };
+  return { level, compression, generation };
 }

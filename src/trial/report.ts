@@ -35,6 +35,8 @@ export interface OwnWriteReport {
 /** What one run leaves behind. */
 export interface RunReport {
   readonly method: string;
+  /** One of the method's. */
+  readonly generation: string;
   /** Folder name of the file's format under src/dump. */
   readonly format: string;
   readonly level: number;

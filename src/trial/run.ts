@@ -15,6 +15,7 @@ import {
   type DumpMethod,
   runStage,
   type Saved,
+  type Stage,
 } from '../capture/method.ts';
 import { methodOf } from '../capture/methods.ts';
 import type { Codecs } from '../codec/types.ts';
@@ -80,6 +81,7 @@ export class CaptureRun {
   readonly stages: StageReport[];
   /** What befell the machine before the instant. */
   readonly faults: readonly FaultNote[];
+  readonly #stages: readonly Stage<unknown>[];
   readonly #targets: CaptureTargets;
   readonly #state: unknown;
   /** Memory at the first step of the method. */
@@ -104,6 +106,7 @@ export class CaptureRun {
     this.machine = parts.machine;
     this.#state = parts.state;
     this.#instant = parts.instant;
+    this.#stages = parts.method.stages(parts.options);
     this.stages = [...parts.stages];
     this.faults = parts.faults;
     this.#targets = parts.targets;
@@ -112,9 +115,7 @@ export class CaptureRun {
 
   /** No stage is left, or one failed. */
   get finished(): boolean {
-    return (
-      this.stages.length === this.method.stages.length || this.stages.at(-1)?.result === 'failed'
-    );
+    return this.stages.length === this.#stages.length || this.stages.at(-1)?.result === 'failed';
   }
 
   /** Runs what stages are left. */
@@ -124,7 +125,7 @@ export class CaptureRun {
 
   /** Runs the next stage. */
   step(tools: CaptureTools): StageReport {
-    const stage = this.method.stages[this.stages.length];
+    const stage = this.#stages[this.stages.length];
     assert(stage !== undefined && !this.finished, 'a stage is left');
     const startNs = this.machine.clock.now;
     const { result, ...rest } = runStage(stage, this.machine, this.#state, tools);
@@ -202,11 +203,12 @@ export class CaptureRun {
   }
 
   #bringOut({ sink }: CaptureTarget, tools: CaptureTools): { saved?: Saved; problem: string } {
+    const { partition } = this.method;
     try {
       const saved = this.method.save(this.machine, sink, this.options, tools);
       if (saved === undefined) {
         sink.abort();
-        return { problem: 'no dump on the disk' };
+        return { problem: `no dump ${partition === undefined ? 'was left' : 'on the disk'}` };
       }
       sink.finish();
       return { saved, problem: '' };
@@ -220,7 +222,8 @@ export class CaptureRun {
 
   #circumstances(noFile: string): Circumstances {
     const { disk } = this.machine;
-    const own = disk.partition(this.method.partition);
+    const { partition } = this.method;
+    const own = partition === undefined ? { start: 0, size: 0 } : disk.partition(partition);
     const outside = disk.writes.map(([start, end]) => {
       const inside = Math.min(end, own.start + own.size) - Math.max(start, own.start);
       return end - start - Math.max(0, inside);

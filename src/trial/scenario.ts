@@ -7,7 +7,7 @@
 import { parseDocument } from 'yaml';
 import { DumpError, reasonOf } from '../bytes/errors.ts';
 import { suggestion } from '../bytes/suggest.ts';
-import { methodNames } from '../capture/methods.ts';
+import { methodWords } from '../capture/catalogue.ts';
 import { hardwareNames } from '../machine/hardware.ts';
 import { type Checked, checkFault, checkFaultText, type Problem } from './faults/fault.ts';
 import type { Fault } from './faults/kind.ts';
@@ -196,7 +196,7 @@ class Check {
     }
     const result: Record<string, VerdictClass> = {};
     for (const [method, verdict] of Object.entries(value)) {
-      this.known('expect', method, methodNames);
+      this.known('expect', method, methodWords);
       const found = verdictClasses.find((name) => name === verdict);
       if (found !== undefined) result[method] = found;
       else {

@@ -415,7 +415,7 @@ test.each(['kexec', 'mkdump'])(
     const start = startRun({ dump: fixture, method, level: 31, machine: world });
     const saved = start.save();
     const damage = fc.record({
-      stage: fc.nat(start.method.stages.length - 3),
+      stage: fc.nat(start.method.stages(start.options).length - 3),
       target: fc.nat(100),
       at: fc.nat(800),
       value: fc.oneof(fc.constantFrom(...wildValues), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
@@ -425,7 +425,9 @@ test.each(['kexec', 'mkdump'])(
         const run = CaptureRun.resume({ dump: fixture, machine: world }, structuredClone(saved));
         const targets = targetsOf(run);
         // Writing the pages is long, and reads nothing of what is damaged here.
-        const end = start.method.stages.findIndex(({ name }) => /^(pages|filter, )/.test(name));
+        const end = start.method
+          .stages(start.options)
+          .findIndex(({ name }) => /^(pages|filter, )/.test(name));
         while (!run.finished && run.stages.length < end) {
           for (const { stage, target, at, value } of damages) {
             if (stage !== run.stages.length) continue;

@@ -11,7 +11,11 @@ import { world } from './support.ts';
 
 const dump = await openFixture();
 const blueprint = blueprintOf(dump, world);
-const options = { level: 31, compression: 'none' } as const;
+const optionsOf = ({ generations }: Pick<DumpMethod<unknown>, 'generations'>) => ({
+  level: 31,
+  compression: 'none' as const,
+  generation: generations[0].name,
+});
 
 test('a fork sees what was there, and neither side sees what the other writes', () => {
   const parent = Machine.of(blueprint);
@@ -56,8 +60,9 @@ function digest(bytes: Uint8Array): string {
 test.each<DumpMethod<unknown>>([mkdump, kexec])(
   '$name: a fork runs like the machine that it was forked from, many times',
   (method) => {
+    const options = optionsOf(method);
     const outcome = (machine: Machine, state: unknown) => {
-      const results = method.stages.map((stage) => runStage(stage, machine, state, world));
+      const results = method.stages(options).map((stage) => runStage(stage, machine, state, world));
       return { results, machine: fingerprint(machine) };
     };
     const parent = Machine.of(blueprint);
@@ -79,8 +84,9 @@ test('the same image in other hardware is not parsed again', () => {
 
 test('what the disk holds of a base page is that page, not a copy of it', () => {
   const machine = Machine.of(blueprint);
-  const state = mkdump.prepare(machine, { ...options, level: 0 });
-  for (const stage of mkdump.stages) runStage(stage, machine, state, world);
+  const options = { ...optionsOf(mkdump), level: 0 };
+  const state = mkdump.prepare(machine, options);
+  for (const stage of mkdump.stages(options)) runStage(stage, machine, state, world);
   const base = new Set<Uint8Array>();
   for (let pfn = 0; pfn < blueprint.input.endPfn; pfn++) {
     const { bytes } = blueprint.input.readPage(pfn);

@@ -1,7 +1,12 @@
 /** Methods run stage by stage on forks of one machine: no file is made, nothing is judged. */
 
 import { kexec } from '../../src/capture/kexec/method.ts';
-import { type DumpMethod, runStage, type StageResult } from '../../src/capture/method.ts';
+import {
+  type CaptureOptions,
+  type DumpMethod,
+  runStage,
+  type StageResult,
+} from '../../src/capture/method.ts';
 import { mkdump } from '../../src/capture/mkdump/method.ts';
 import {
   type Blueprint,
@@ -37,7 +42,7 @@ export function prepared(
   let made = isPlain ? ready.get(name) : undefined;
   if (made === undefined) {
     const machine = Machine.of(withOptions(of, options));
-    const state = method.prepare(machine, { level: 31, compression: 'none' });
+    const state = method.prepare(machine, optionsOf(method));
     made = { method, machine, state };
     if (isPlain) ready.set(name, made);
   }
@@ -58,10 +63,14 @@ export function finish(
   before: (stage: string) => void = () => {},
 ): Ending {
   const stages: ({ name: string } & StageResult)[] = [];
-  for (const stage of method.stages) {
+  for (const stage of method.stages(optionsOf(method))) {
     before(stage.name);
     stages.push({ name: stage.name, ...runStage(stage, machine, state, world) });
     if (stages.at(-1)!.result === 'failed') break;
   }
   return { stages, last: stages.at(-1)!, seconds: machine.clock.now / 1e9 };
+}
+
+function optionsOf({ generations }: DumpMethod<unknown>): CaptureOptions {
+  return { level: 31, compression: 'none', generation: generations[0].name };
 }

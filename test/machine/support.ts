@@ -49,7 +49,7 @@ export async function capture(
 export async function finish(run: CaptureRun, damage: Damage = {}): Promise<Outcome> {
   await world.codecs.prepare(run.options.compression);
   while (!run.finished) {
-    const next = run.method.stages[run.stages.length]!.name;
+    const next = run.method.stages(run.options)[run.stages.length]!.name;
     damage[next]?.(run.machine, run);
     run.step(world);
   }

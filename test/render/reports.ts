@@ -62,6 +62,7 @@ export const completeReport: CaptureReport = {
   ...common,
   method: 'mkdump',
   format: 'lkcd',
+  generation: '1.0',
   seed: 7,
   faults: [],
   stages: stagesOf([
@@ -214,6 +215,7 @@ export const failingReport: CaptureReport = {
   ...common,
   method: 'kexec',
   format: 'kdump',
+  generation: 'today',
   seed: 3405691582,
   faults: [damage, prevented, watchdog],
   stages: failingStages,

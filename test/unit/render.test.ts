@@ -7,7 +7,7 @@ import { splitWords } from '../../src/analyze/words.ts';
 import { DumpError } from '../../src/bytes/errors.ts';
 import { suggestion } from '../../src/bytes/suggest.ts';
 import { printable } from '../../src/bytes/text.ts';
-import { methods } from '../../src/capture/methods.ts';
+import { catalogue, methodWords } from '../../src/capture/catalogue.ts';
 import { parseCompression, parseLevel } from '../../src/cli/capture-options.ts';
 import { exitStatusOf } from '../../src/cli/exit-status.ts';
 import { commandTree, globalsFirst, takeFile } from '../../src/cli/program.ts';
@@ -197,12 +197,16 @@ describe('the tree of commands knows, without importing them,', () => {
     for (const name of verdictClasses) expect(help).toContain(name);
   });
 
-  test('the methods and their compressions', () => {
+  test('the methods, each with a command of its own that knows its compressions', () => {
     const help = tree.commands.find((command) => command.name() === 'capture')!.helpInformation();
-    for (const { name, compressions } of methods) {
-      expect(tree.commands.map((command) => command.name())).toContain(name);
-      expect(help).toContain(`${name} (ends in `);
-      for (const compression of compressions) expect(help).toContain(compression);
+    for (const word of methodWords) expect(help).toContain(word);
+    for (const { name, compressions } of catalogue) {
+      const [family = name, member] = name.startsWith('lkcd-') ? name.split('-') : [name];
+      const node = tree.commands.find((command) => command.name() === family)!;
+      const own = member && node.commands.find((command) => command.name() === member)!;
+      const { options } = own || node;
+      const compress = options.find(({ long }) => long === '--compress');
+      for (const compression of compressions) expect(compress?.description).toContain(compression);
     }
   });
 });

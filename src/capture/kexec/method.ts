@@ -13,6 +13,7 @@ import { type CrashKernel, crashKernelOf } from '../../machine/crash-kernel.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { purgatoryCode } from '../../machine/purgatory.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
+import { descriptions } from '../catalogue.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
 import { bootStages } from './capture-kernel.ts';
 import { jumpStages } from './jump.ts';
@@ -21,12 +22,10 @@ import { saveKexec } from './save.ts';
 import type { KexecState } from './state.ts';
 
 export const kexec: DumpMethod<KexecState> = {
-  name: 'kexec',
-  format: 'kdump',
-  compressions: ['none', 'zlib', 'lzo', 'snappy', 'zstd'],
+  ...descriptions.kexec,
   partition: 'files',
   prepare,
-  stages: [...panicStages, ...jumpStages, ...bootStages],
+  stages: () => [...panicStages, ...jumpStages, ...bootStages],
   targets,
   save: saveKexec,
 };

@@ -8,6 +8,7 @@
 import { pageLayout } from '../../linux/page-layout.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
+import { descriptions } from '../catalogue.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
 import { miniKernelStages } from './mini-kernel.ts';
 import { panicStages } from './panic.ts';
@@ -16,12 +17,10 @@ import { saveMkdump } from './save.ts';
 import type { MkdumpState } from './state.ts';
 
 export const mkdump: DumpMethod<MkdumpState> = {
-  name: 'mkdump',
-  format: 'lkcd',
-  compressions: ['none', 'rle', 'zlib'],
+  ...descriptions.mkdump,
   partition: 'dump',
   prepare,
-  stages: [...panicStages, ...miniKernelStages],
+  stages: () => [...panicStages, ...miniKernelStages],
   targets,
   save: saveMkdump,
 };

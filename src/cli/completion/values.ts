@@ -38,8 +38,16 @@ const ofOptions: Readonly<Record<string, Values>> = {
   script: files('.ts', '.mts', '.js', '.mjs'),
   'emit-types': files('.d.ts'),
   async method() {
-    const { methods } = await import('../../capture/methods.ts');
-    return listed(methods, ({ name, format }) => [name, `ends in ${format.toUpperCase()}`]);
+    const { catalogue, methodWord } = await import('../../capture/catalogue.ts');
+    const words = catalogue.flatMap(({ name, generations, summary }) =>
+      generations.map((generation) => [methodWord(name, generation.name), summary] as const),
+    );
+    return listed(words, (word) => word);
+  },
+  async generation() {
+    const { catalogue } = await import('../../capture/catalogue.ts');
+    const generations = catalogue.flatMap((method) => method.generations);
+    return listed(generations, ({ name, title }) => [name, title]);
   },
   async compress() {
     const { writers } = await import('../../dump/writers.ts');

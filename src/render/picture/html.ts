@@ -1,6 +1,7 @@
 /** A run as a page for screen and paper, which stands for itself: no script, nothing loaded. */
 
 import { humanSize, plural } from '../../bytes/text.ts';
+import { methodWord } from '../../capture/catalogue.ts';
 import type { CaptureReport } from '../../trial/report.ts';
 import type { CaptureSubject } from '../capture.ts';
 import { Markup, markup } from '../markup.ts';
@@ -33,7 +34,8 @@ import { timelineDrawing } from './svg-timeline.ts';
 /** An HTML document, which is XML as well. The same subject, the same bytes. */
 export function captureHtml(subject: CaptureSubject): string {
   const { report, machine } = subject;
-  const title = `${report.method} on ${machine}: ${report.verdict.class}`;
+  const method = methodWord(report.method, report.generation);
+  const title = `${method} on ${machine}: ${report.verdict.class}`;
   return `<!DOCTYPE html>\n${
     markup`<html lang="en" xmlns="http://www.w3.org/1999/xhtml">
 <head>
@@ -69,7 +71,8 @@ again.</p>
 }
 
 function headMarkup({ report, machine, output, again, scenario }: CaptureSubject): Markup {
-  const { verdict, method } = report;
+  const { verdict } = report;
+  const method = methodWord(report.method, report.generation);
   const why = whyText(report);
   const style = isGood(verdict.class) ? 'good' : 'bad';
   const about =

@@ -1,5 +1,6 @@
 /** A run as one picture that stands for itself: no script, nothing from elsewhere. */
 
+import { methodWord } from '../../capture/catalogue.ts';
 import type { CaptureSubject } from '../capture.ts';
 import { shortened } from '../lines.ts';
 import { Markup, markup } from '../markup.ts';
@@ -17,7 +18,8 @@ export const margin = 20;
 export function captureSvg(subject: CaptureSubject): string {
   const { report, machine } = subject;
   const drawings = [timelineDrawing(report), memoryDrawing(report)];
-  const title = `${report.method} on ${machine}: ${report.verdict.class}`;
+  const method = methodWord(report.method, report.generation);
+  const title = `${method} on ${machine}: ${report.verdict.class}`;
   return svgDocument(title, headMarks(subject), drawings);
 }
 
@@ -51,7 +53,8 @@ export const textLength = 105;
 
 /** What was run, on what, how it ended. */
 function headMarks({ report, machine, again }: CaptureSubject): Markup {
-  const { method, verdict } = report;
+  const { verdict } = report;
+  const method = methodWord(report.method, report.generation);
   const heading = shortened(`${method} on ${machine}`, headingLength);
   const about = shortened(`${machineText(report)}; ${again}`, textLength);
   const said = [...verdict.reasons.slice(0, 1), endText(report)].join('; ');

@@ -1,0 +1,93 @@
+/**
+ * The dump methods as users know them: names, generations, formats. Nothing of how they work, so
+ * that help and completion need not load it.
+ */
+
+import { DumpError } from '../bytes/errors.ts';
+import { suggestion } from '../bytes/suggest.ts';
+import type { CompressionName } from '../codec/types.ts';
+
+/** What a method was at a time of its history, where that decides what becomes of a dump. */
+export interface Generation {
+  /** `2004`: as the command line takes it, behind the method and a colon. */
+  readonly name: string;
+  /** What is different in it, one line. */
+  readonly title: string;
+}
+
+export interface MethodDescription {
+  /** A folder under src/capture. */
+  readonly name: string;
+  /** What it is, one line: for help. */
+  readonly summary: string;
+  /**
+   * When it works: on the crashed kernel, from outside of it, or before it crashed. Rates of one
+   * kind say nothing about another.
+   */
+  readonly moment: 'after the panic' | 'outside' | 'before the panic';
+  /** The usual one first. */
+  readonly generations: readonly [Generation, ...Generation[]];
+  /** Folder of its file format under src/dump. */
+  readonly format: 'kdump' | 'lkcd' | 'diskdump' | 'elf';
+  /** The usual one first. */
+  readonly compressions: readonly [CompressionName, ...CompressionName[]];
+  /** The levels that it knows, in makedumpfile's bits; undefined: all, 0 to 31. */
+  readonly levels?: readonly number[];
+}
+
+const mkdump: MethodDescription = {
+  name: 'mkdump',
+  summary: 'a mini kernel in its own region, loaded anywhere beforehand; ends in LKCD',
+  moment: 'after the panic',
+  generations: [{ name: '1.0', title: 'the control structure is in ordinary memory' }],
+  format: 'lkcd',
+  compressions: ['zlib', 'none', 'rle'],
+};
+
+const kexec: MethodDescription = {
+  name: 'kexec',
+  summary: 'a second kernel in a reserved region, as kdump starts it; ends in KDUMP',
+  moment: 'after the panic',
+  generations: [{ name: 'today', title: 'the low megabyte is reserved, nothing is copied' }],
+  format: 'kdump',
+  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+};
+
+export const descriptions = { mkdump, kexec } as const;
+
+export const catalogue: readonly MethodDescription[] = Object.values(descriptions);
+
+export const methodNames: readonly string[] = catalogue.map(({ name }) => name);
+
+/** Every method in every generation, as `parseMethod` takes them. */
+export const methodWords: readonly string[] = catalogue.flatMap(({ name, generations }) =>
+  generations.map((generation) => methodWord(name, generation.name)),
+);
+
+/** `lkcd-disk`, or with a generation that is not its first one: `lkcd-disk:2003`. */
+export function methodWord(name: string, generation: string): string {
+  return describe(name).generations[0].name === generation ? name : `${name}:${generation}`;
+}
+
+/** `lkcd-disk`, or with one of its generations: `lkcd-disk:2003`. Throws `usage`. */
+export function parseMethod(text: string): {
+  readonly method: MethodDescription;
+  readonly generation: string;
+} {
+  const [name = '', wanted] = text.split(/:(.*)/s);
+  const method = describe(name);
+  const names = method.generations.map((generation) => generation.name);
+  const generation = wanted ?? method.generations[0].name;
+  if (names.includes(generation)) return { method, generation };
+  const unknown = `${name} has no generation "${generation}"${suggestion(generation, names)}`;
+  throw new DumpError('usage', unknown, { hint: `one of ${names.join(', ')}` });
+}
+
+/** Throws `usage` for an unknown name. */
+function describe(name: string): MethodDescription {
+  const found = catalogue.find((method) => method.name === name);
+  if (found !== undefined) return found;
+  throw new DumpError('usage', `unknown dump method "${name}"${suggestion(name, methodNames)}`, {
+    hint: `one of ${methodNames.join(', ')}`,
+  });
+}
