@@ -53,7 +53,17 @@ const kexec: MethodDescription = {
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
 };
 
-export const descriptions = { mkdump, kexec } as const;
+const hypervisor: MethodDescription = {
+  name: 'hypervisor',
+  summary: 'the host of a guest, which reads all memory from outside; ends in KDUMP',
+  moment: 'outside',
+  generations: [{ name: 'today', title: "as QEMU's dump-guest-memory does it" }],
+  format: 'kdump',
+  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+  levels: [0],
+};
+
+export const descriptions = { kexec, mkdump, hypervisor } as const;
 
 export const catalogue: readonly MethodDescription[] = Object.values(descriptions);
 
