@@ -53,6 +53,16 @@ const kexec: MethodDescription = {
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
 };
 
+const netdump: MethodDescription = {
+  name: 'netdump',
+  summary: 'memory is handed page by page to a server that asks for it over UDP; ends in ELF',
+  moment: 'after the panic',
+  generations: [{ name: '2004', title: 'over netpoll, with locks that are reset' }],
+  format: 'elf',
+  compressions: ['none'],
+  levels: [0],
+};
+
 const hypervisor: MethodDescription = {
   name: 'hypervisor',
   summary: 'the host of a guest, which reads all memory from outside; ends in KDUMP',
@@ -63,7 +73,7 @@ const hypervisor: MethodDescription = {
   levels: [0],
 };
 
-export const descriptions = { kexec, mkdump, hypervisor } as const;
+export const descriptions = { netdump, kexec, mkdump, hypervisor } as const;
 
 export const catalogue: readonly MethodDescription[] = Object.values(descriptions);
 

@@ -5,8 +5,9 @@ import { hypervisor } from './hypervisor/method.ts';
 import { kexec } from './kexec/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
+import { netdump } from './netdump/method.ts';
 
-const methods: readonly DumpMethod<unknown>[] = [kexec, mkdump, hypervisor];
+const methods: readonly DumpMethod<unknown>[] = [netdump, kexec, mkdump, hypervisor];
 
 /** `name`: one of the catalogue. */
 export function methodOf(name: string): DumpMethod<unknown> {

@@ -2,10 +2,19 @@
  * Locks that somebody held when the kernel died. The lock's words are written by its type; nobody
  * really holds it: no stack leads into its critical section, so the holder is synthetic.
  * Source: include/asm-generic/qspinlock_types.h (_Q_LOCKED_VAL), include/linux/mutex.h,
- * include/linux/semaphore.h, include/linux/mmzone.h, kernel/sched/sched.h.
+ * include/linux/semaphore.h, include/linux/mmzone.h, kernel/sched/sched.h,
+ * include/linux/netdevice.h.
  */
 
 import { attempt, DumpError } from '../../bytes/errors.ts';
+import {
+  firstDevice,
+  type NetReader,
+  napisOf,
+  pollOwner,
+  transmitLock,
+  transmitQueue,
+} from '../../linux/net-device.ts';
 import { memberAddress } from '../../linux/objects.ts';
 import { memoryNodes } from '../../linux/system.ts';
 import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
@@ -27,6 +36,8 @@ const locks: Readonly<Record<string, (machine: Machine) => LockWord[]>> = {
   console: consoleLock,
   allocator: zoneLock,
   runqueue: runQueueLock,
+  'nic-transmit': transmitLockWords,
+  'nic-poll': pollOwnerWords,
 };
 
 export const lockHeld: FaultKind = {
@@ -40,8 +51,8 @@ export const lockHeld: FaultKind = {
       choices: Object.keys(locks),
       default: 'kexec',
       meaning:
-        "kexec's own lock, the console's, that of the panicking CPU's memory zone, or that of " +
-        'its run queue',
+        "kexec's own lock, the console's, that of the panicking CPU's memory zone, that of " +
+        "its run queue, the network card's transmit lock, or the ownership of its poll contexts",
     },
   ],
   example: 'lock-held:name=console',
@@ -113,6 +124,36 @@ function runQueueLock({ kernel, panic }: Machine): LockWord[] {
   const member = kernel.types.hasMember('struct rq', '__lock') ? '__lock' : 'lock';
   const address = queue + BigInt(kernel.types.offsetOf('struct rq', member));
   return [{ what: `runqueues.${member} of CPU ${panic.cpu}`, address, bytes: spinLocked }];
+}
+
+/** __netif_tx_lock(), by a CPU that did not panic where there is one. */
+function transmitLockWords(machine: Machine): LockWord[] {
+  const { reader, device } = cardOf(machine);
+  const { lock, owner } = transmitLock(reader, transmitQueue(reader, device));
+  return [
+    { what: '_xmit_lock of the transmit queue', address: lock, bytes: spinLocked },
+    { what: 'xmit_lock_owner', address: owner, bytes: u32Bytes(holderOf(machine)) },
+  ];
+}
+
+/** As poll_napi() marks a context that it polls. */
+function pollOwnerWords(machine: Machine): LockWord[] {
+  const { reader, device } = cardOf(machine);
+  return napisOf(reader, device).map((napi) => {
+    const address = pollOwner(reader, napi);
+    return { what: 'poll_owner of a napi_struct', address, bytes: u32Bytes(holderOf(machine)) };
+  });
+}
+
+function cardOf(machine: Machine): { readonly reader: NetReader; readonly device: bigint } {
+  const reader = { memory: machine.virtual, types: machine.kernel.types };
+  const device = firstDevice(reader, machine.kernel.symbol('init_net').address);
+  if (device === undefined) throw lacking('network card');
+  return { reader, device };
+}
+
+function holderOf({ cpus, panic }: Machine): number {
+  return cpus.find(({ number }) => number !== panic.cpu)?.number ?? panic.cpu;
 }
 
 function lacking(...names: readonly string[]): DumpError {
