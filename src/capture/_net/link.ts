@@ -41,6 +41,7 @@ export interface EmulatedServer {
 export const incompleteName = 'vmcore-incomplete';
 export const finalName = 'vmcore';
 
+const newFile = () => ({ name: finalName, seq: 0 });
 const limits = { bytes: Number.MAX_SAFE_INTEGER };
 
 export class EmulatedLink implements Link {
@@ -108,7 +109,7 @@ export class EmulatedLink implements Link {
     const server = this.#server;
     const requests: Request[] = [];
     for (const reply of replies) {
-      const start = onStart(server.session, server.protocol, reply, now, () => finalName);
+      const start = onStart(server.session, server.protocol, reply, now, newFile);
       if (start !== undefined) {
         server.session = start.session;
         // One by one: who takes the first may not wait for the second.

@@ -72,7 +72,7 @@ export function netdumpSession(base: SessionBase): NetdumpSession {
 
 /** What it asks first. */
 export function firstQuestion(session: NetdumpSession, nowNs: number): Request[] {
-  return session.seq === 0 ? [ask(session, questions[0], 0, nowNs)] : [];
+  return [ask(session, questions[0], 0, nowNs)];
 }
 
 export function onNetdumpReply(

@@ -11,6 +11,9 @@ import { decodeUtf8, encodeUtf8 } from '../../bytes/text.ts';
 
 export type NetProtocol = 'netdump' | 'lkcd';
 
+/** UDP, both ends. */
+export const ports: Readonly<Record<NetProtocol, number>> = { netdump: 6666, lkcd: 6688 };
+
 export const Command = {
   none: 0,
   sendMem: 1,
@@ -95,6 +98,12 @@ const BlockPlace = struct(
 );
 
 export const requestSize = RequestPacket.size;
+/** Header and one chunk. */
+export const maxReplySize = ReplyHeader.size + chunkSize;
+
+export function encodeRequest(request: Request): Uint8Array {
+  return RequestPacket.encode(request);
+}
 
 /** Undefined for what is no request. */
 export function decodeRequest(packet: Uint8Array): Request | undefined {
@@ -111,6 +120,12 @@ export function encodeReply({ payload, ...header }: Reply): Uint8Array {
     at += part.length;
   }
   return packet;
+}
+
+/** Undefined for what is no reply. The payload refers to the packet. */
+export function decodeReply(packet: Uint8Array): Reply | undefined {
+  if (packet.length < ReplyHeader.size || packet.length > maxReplySize) return undefined;
+  return { ...ReplyHeader.read(packet), payload: [packet.subarray(ReplyHeader.size)] };
 }
 
 export function payloadLength(payload: readonly Uint8Array[]): number {
@@ -199,6 +214,10 @@ export function parseGreeting(payload: readonly Uint8Array[]): Greeting | undefi
 export interface Block {
   readonly offset: number;
   readonly length: number;
+}
+
+export function encodeBlock({ offset, length }: Block): Uint8Array {
+  return BlockPlace.encode({ offset, length });
 }
 
 /** Undefined for what is none. */

@@ -13,14 +13,14 @@ const staleNs = 5e9;
 
 /**
  * What a START_NETDUMP of a client leads to: a new session, or the one that it has; undefined where
- * the packet is none of a crashed machine. `name` is asked for where a new file begins.
+ * the packet is none of a crashed machine. `begin` is asked where a new file begins.
  */
 export function onStart(
   known: Session | undefined,
   protocol: NetProtocol,
   reply: Reply,
   nowNs: number,
-  name: () => string,
+  begin: () => { readonly name: string; readonly seq: number },
 ): { readonly session: Session; readonly requests: readonly Request[] } | undefined {
   if (reply.code !== Code.startNetdump) return undefined;
   const greeting = parseGreeting(reply.payload);
@@ -31,7 +31,8 @@ export function onStart(
     return { session: known, requests: isNew ? [startAck(greeting)] : [] };
   }
   if (known?.phase === 'open' && nowNs - known.heardNs < staleNs) return undefined;
-  const base = sessionBase(name(), greeting, nowNs);
+  const { name, seq } = begin();
+  const base = sessionBase(name, greeting, seq, nowNs);
   if (protocol === 'lkcd') return { session: lkcdSession(base), requests: [startAck(greeting)] };
   const session = netdumpSession(base);
   return { session, requests: [startAck(greeting), ...firstQuestion(session, nowNs)] };

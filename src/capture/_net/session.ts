@@ -70,14 +70,23 @@ export const resendNs = 200 * millisecond;
 /** A client that answers nothing for so long is gone: it reboots, or hangs. */
 export const silenceNs = 30 * second;
 
-export function sessionBase(name: string, greeting: Greeting, nowNs: number): SessionBase {
+/**
+ * `seq`: what its requests are numbered from. Whoever does not hear the server cannot guess it, and
+ * what was said in another dump answers nothing in this one.
+ */
+export function sessionBase(
+  name: string,
+  greeting: Greeting,
+  seq: number,
+  nowNs: number,
+): SessionBase {
   return {
     name,
     greeting,
     phase: 'open',
     outcome: undefined,
     cause: undefined,
-    seq: 0,
+    seq,
     asked: [],
     heardNs: nowNs,
     bytes: 0,
@@ -90,7 +99,8 @@ export function startAck({ magic }: Greeting): Request {
 
 /** Asks something new, and goes on asking until it is answered. */
 export function ask(session: SessionBase, command: number, from: number, nowNs: number): Request {
-  const seq = ++session.seq;
+  const seq = (session.seq + 1) % 2 ** 32;
+  session.seq = seq;
   session.asked.push({ seq, command, from, sentNs: nowNs, tries: 1, partial: undefined });
   return requestOf(session, command, seq, from);
 }
