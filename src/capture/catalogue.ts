@@ -63,7 +63,23 @@ const hypervisor: MethodDescription = {
   levels: [0],
 };
 
-export const descriptions = { kexec, mkdump, hypervisor } as const;
+const live: MethodDescription = {
+  name: 'live',
+  summary: 'a snapshot of the machine just before it panics, by copy on write; ends in KDUMP',
+  moment: 'before the panic',
+  generations: [{ name: 'today', title: 'pages are write-protected in one instant' }],
+  format: 'kdump',
+  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+};
+
+const liveNaive: MethodDescription = {
+  ...live,
+  name: 'live-naive',
+  summary: 'a copy of the memory of the running machine, which tears; ends in KDUMP',
+  generations: [{ name: 'today', title: 'as a copy of /proc/kcore' }],
+};
+
+export const descriptions = { kexec, mkdump, hypervisor, live, 'live-naive': liveNaive } as const;
 
 export const catalogue: readonly MethodDescription[] = Object.values(descriptions);
 
