@@ -2,7 +2,7 @@
 
 import { attempt } from '../bytes/errors.ts';
 import type { Source } from '../bytes/source.ts';
-import { encodeUtf8 } from '../bytes/text.ts';
+import { encodeUtf8, jsonAddress } from '../bytes/text.ts';
 import { DumpOver } from '../dump/dump-over.ts';
 import { Elf64Header, PT_LOAD, PT_NOTE } from '../dump/elf/layout.ts';
 import { type ProgramHeader, readProgramHeaders } from '../dump/elf/program-headers.ts';
@@ -32,9 +32,10 @@ export function diagnose(dump: Dump): Diagnosis {
   const info = new Vmcoreinfo(mended.vmcoreinfo ?? '');
   if (dump.physBase !== undefined && info.physBase !== undefined) {
     if (dump.physBase !== info.physBase) {
+      const [header, kernel] = [jsonAddress(dump.physBase), jsonAddress(info.physBase)];
       findings.push({
         kind: 'phys-base',
-        problem: `the header says phys_base ${dump.physBase}, the kernel ${info.physBase}`,
+        problem: `the header says phys_base ${header}, the kernel ${kernel}`,
         mend: 'the header gets the right one',
       });
     }

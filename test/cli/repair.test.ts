@@ -153,7 +153,7 @@ test.skipIf(qemu === undefined)(
   () => {
     const run = repair(qemu!, '-o', 'qemu.kdump');
     expect(run.stdout.replaceAll(/\s+/g, ' ')).toContain(
-      'wrong: the header says phys_base -17738921298, the kernel -421527552',
+      'wrong: the header says phys_base 0xfffffffbdead8aae, the kernel 0xffffffffe6e00000',
     );
     expect(repair('qemu.kdump').status).toBe(0);
   },
