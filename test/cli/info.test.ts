@@ -80,6 +80,8 @@ describe('info of one part of a split dump', () => {
   test('all parts together lack none', () => {
     const { stdout } = tsdump(['info', 'part.2', 'part.0', 'part.1'], { cwd: folder });
     expect(stdout).not.toContain('other parts');
+    // What the headers say differs from part to part.
+    expect(stdout).toMatch(/^ +file: part\.0\n +header version: 6$/m);
     expect(stdout).toContain('sysrq triggered crash');
   });
 });
