@@ -48,7 +48,10 @@ const kexec: MethodDescription = {
   name: 'kexec',
   summary: 'a second kernel in a reserved region, as kdump starts it; ends in KDUMP',
   moment: 'after the panic',
-  generations: [{ name: 'today', title: 'the low megabyte is reserved, nothing is copied' }],
+  generations: [
+    { name: 'today', title: 'the low megabyte is reserved, nothing is copied' },
+    { name: '2004', title: 'the first 640 KB are copied before the second kernel overwrites them' },
+  ],
   format: 'kdump',
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
 };
