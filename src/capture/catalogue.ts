@@ -39,7 +39,10 @@ const mkdump: MethodDescription = {
   name: 'mkdump',
   summary: 'a mini kernel in its own region, loaded anywhere beforehand; ends in LKCD',
   moment: 'after the panic',
-  generations: [{ name: '1.0', title: 'the control structure is in ordinary memory' }],
+  generations: [
+    { name: '1.0', title: 'the control structure is in ordinary memory' },
+    { name: 'later', title: 'it is in the region, which the kernel may not write to' },
+  ],
   format: 'lkcd',
   compressions: ['zlib', 'none', 'rle'],
 };
