@@ -2,10 +2,19 @@
  * Locks that somebody held when the kernel died. The lock's words are written by its type; nobody
  * really holds it: no stack leads into its critical section, so the holder is synthetic.
  * Source: include/asm-generic/qspinlock_types.h (_Q_LOCKED_VAL), include/linux/mutex.h,
- * include/linux/semaphore.h, include/linux/mmzone.h, kernel/sched/sched.h.
+ * include/linux/semaphore.h, include/linux/mmzone.h, kernel/sched/sched.h, include/linux/blk-mq.h.
  */
 
 import { attempt, DumpError } from '../../bytes/errors.ts';
+import {
+  disks,
+  type QueueState,
+  queueOfCpu,
+  queueState,
+  type SpinLock,
+  scsiState,
+} from '../../linux/block.ts';
+import type { Kernel } from '../../linux/kernel.ts';
 import { memberAddress } from '../../linux/objects.ts';
 import { memoryNodes } from '../../linux/system.ts';
 import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
@@ -27,6 +36,9 @@ const locks: Readonly<Record<string, (machine: Machine) => LockWord[]>> = {
   console: consoleLock,
   allocator: zoneLock,
   runqueue: runQueueLock,
+  queue: ({ kernel }) => [lockWord(queueOf(kernel).locks[0]!)],
+  hctx: hardwareQueueLock,
+  host: hostLock,
 };
 
 export const lockHeld: FaultKind = {
@@ -40,8 +52,9 @@ export const lockHeld: FaultKind = {
       choices: Object.keys(locks),
       default: 'kexec',
       meaning:
-        "kexec's own lock, the console's, that of the panicking CPU's memory zone, or that of " +
-        'its run queue',
+        "kexec's own lock, the console's, that of the panicking CPU's memory zone, that of its " +
+        "run queue; of the first disk: its request queue's, that of the panicking CPU's " +
+        "hardware queue (hctx), the host adapter's",
     },
   ],
   example: 'lock-held:name=console',
@@ -113,6 +126,31 @@ function runQueueLock({ kernel, panic }: Machine): LockWord[] {
   const member = kernel.types.hasMember('struct rq', '__lock') ? '__lock' : 'lock';
   const address = queue + BigInt(kernel.types.offsetOf('struct rq', member));
   return [{ what: `runqueues.${member} of CPU ${panic.cpu}`, address, bytes: spinLocked }];
+}
+
+/** hctx->lock of the queue that the panicking CPU's requests go through. */
+function hardwareQueueLock({ kernel, panic }: Machine): LockWord[] {
+  const queue = queueOf(kernel);
+  const own = queueOfCpu(kernel, queue.address, kernel.perCpuOffset(panic.cpu));
+  const found = queue.hardware.find(({ address }) => address === own);
+  return found === undefined ? [] : [lockWord(found.lock)];
+}
+
+function hostLock({ kernel }: Machine): LockWord[] {
+  const disk = disks(kernel).find(({ isScsi }) => isScsi);
+  if (disk === undefined) throw lacking('a SCSI disk');
+  const queue = queueState(kernel, disk.device);
+  return [lockWord(scsiState(kernel, queue.address).hostLock)];
+}
+
+function queueOf(kernel: Kernel): QueueState {
+  const [disk] = disks(kernel);
+  if (disk === undefined) throw lacking('a disk');
+  return queueState(kernel, disk.device);
+}
+
+function lockWord({ name, address }: SpinLock): LockWord {
+  return { what: name, address, bytes: spinLocked };
 }
 
 function lacking(...names: readonly string[]): DumpError {
