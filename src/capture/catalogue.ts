@@ -53,7 +53,33 @@ const kexec: MethodDescription = {
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
 };
 
-export const descriptions = { mkdump, kexec } as const;
+const hypervisor: MethodDescription = {
+  name: 'hypervisor',
+  summary: 'the host of a guest, which reads all memory from outside; ends in KDUMP',
+  moment: 'outside',
+  generations: [{ name: 'today', title: "as QEMU's dump-guest-memory does it" }],
+  format: 'kdump',
+  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+  levels: [0],
+};
+
+const live: MethodDescription = {
+  name: 'live',
+  summary: 'a snapshot of the machine just before it panics, by copy on write; ends in KDUMP',
+  moment: 'before the panic',
+  generations: [{ name: 'today', title: 'pages are write-protected in one instant' }],
+  format: 'kdump',
+  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+};
+
+const liveNaive: MethodDescription = {
+  ...live,
+  name: 'live-naive',
+  summary: 'a copy of the memory of the running machine, which tears; ends in KDUMP',
+  generations: [{ name: 'today', title: 'as a copy of /proc/kcore' }],
+};
+
+export const descriptions = { kexec, mkdump, hypervisor, live, 'live-naive': liveNaive } as const;
 
 export const catalogue: readonly MethodDescription[] = Object.values(descriptions);
 

@@ -43,7 +43,12 @@ export function selectPages(
  * pages do not change when the machine's memory does.
  */
 export function selectedImage(memory: MachineMemory, selection: Selection): MemoryImage {
-  const stable: MemoryImage = {
+  return new FilteredImage(ramImage(memory), selection);
+}
+
+/** All that the machine has; its pages do not change when the machine's memory does. */
+export function ramImage(memory: MachineMemory): MemoryImage {
+  return {
     name: memory.name,
     pageSize: memory.pageSize,
     endPfn: memory.endPfn,
@@ -51,5 +56,4 @@ export function selectedImage(memory: MachineMemory, selection: Selection): Memo
     readPage: (pfn) => memory.stablePage(pfn),
     runs: () => memory.runs(),
   };
-  return new FilteredImage(stable, selection);
 }

@@ -26,6 +26,8 @@ export type CpuRunState =
   | 'spinning'
   /** In the handler of an NMI that never returns. */
   | 'in NMI'
+  /** By the host of a guest. */
+  | 'paused'
   /** Takes no interrupt, no NMI, executes nothing. */
   | 'dead';
 
@@ -111,7 +113,7 @@ export class Cpu {
 
   /** Executes nothing any more that is not its handler's. */
   get isStopped(): boolean {
-    return this.state === 'in NMI' || this.state === 'dead';
+    return this.state === 'in NMI' || this.state === 'dead' || this.state === 'paused';
   }
 
   /** The value of a pointer or long variable of the kernel. */

@@ -85,7 +85,9 @@ export class Trials {
     const run = this.#preparedFor(trial, faults).begin((machine, targets) =>
       strike(machine, targets, faults, seed),
     );
-    if (trial.trigger === 'nobody' && run.machine.panic.evidence === noPanic) {
+    // Only a panic calls a method that works after one: others are called by people.
+    const isCalled = trial.trigger !== 'nobody' || run.method.moment !== 'after the panic';
+    if (!isCalled && run.machine.panic.evidence === noPanic) {
       return { ...run.neverCalled(), seed };
     }
     run.machine.trace = trace;

@@ -17,9 +17,9 @@ import { decodeElfCore } from '../../machine/elfcore.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { selectedImage, selectPages } from '../filter.ts';
+import { driverWrite, probeDevices } from '../linux-driver.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
-import { driverWrite, probeDevices } from './driver.ts';
 import { finalName, incompleteName, type KexecState } from './state.ts';
 
 export const bootStages: readonly Stage<KexecState>[] = [

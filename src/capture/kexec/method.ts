@@ -15,11 +15,11 @@ import { purgatoryCode } from '../../machine/purgatory.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { descriptions } from '../catalogue.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
+import { saveFrom } from '../save-file.ts';
 import { bootStages } from './capture-kernel.ts';
 import { jumpStages } from './jump.ts';
 import { panicStages, vmcoreinfoBytes } from './panic.ts';
-import { saveKexec } from './save.ts';
-import type { KexecState } from './state.ts';
+import { finalName, incompleteName, type KexecState } from './state.ts';
 
 export const kexec: DumpMethod<KexecState> = {
   ...descriptions.kexec,
@@ -27,7 +27,7 @@ export const kexec: DumpMethod<KexecState> = {
   prepare,
   stages: () => [...panicStages, ...jumpStages, ...bootStages],
   targets,
-  save: saveKexec,
+  save: ({ files }, sink) => saveFrom(files, [finalName, incompleteName], sink),
 };
 
 /** `kexec -p` at boot, and the capture kernel's configuration. */
