@@ -35,6 +35,20 @@ export interface MethodDescription {
   readonly levels?: readonly number[];
 }
 
+const lkcdDisk: MethodDescription = {
+  name: 'lkcd-disk',
+  summary: 'LKCD: the crashed kernel writes itself to a disk by its own block layer; ends in LKCD',
+  moment: 'after the panic',
+  generations: [
+    { name: '2005', title: 'polls the disk and needs no interrupt' },
+    { name: '2004', title: 'waits for interrupts; a queue that is not empty is a warning' },
+    { name: '2003', title: 'waits for interrupts; refuses a queue that is not empty' },
+  ],
+  format: 'lkcd',
+  compressions: ['rle', 'zlib', 'none'],
+  levels: [0, 16, 30],
+};
+
 const mkdump: MethodDescription = {
   name: 'mkdump',
   summary: 'a mini kernel in its own region, loaded anywhere beforehand; ends in LKCD',
@@ -85,7 +99,14 @@ const liveNaive: MethodDescription = {
   generations: [{ name: 'today', title: 'as a copy of /proc/kcore' }],
 };
 
-export const descriptions = { kexec, mkdump, hypervisor, live, 'live-naive': liveNaive } as const;
+export const descriptions = {
+  'lkcd-disk': lkcdDisk,
+  kexec,
+  mkdump,
+  hypervisor,
+  live,
+  'live-naive': liveNaive,
+} as const;
 
 export const catalogue: readonly MethodDescription[] = Object.values(descriptions);
 

@@ -5,10 +5,18 @@ import { hypervisor } from './hypervisor/method.ts';
 import { kexec } from './kexec/method.ts';
 import { live } from './live/method.ts';
 import { liveNaive } from './live-naive/method.ts';
+import { lkcdDisk } from './lkcd-disk/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
 
-const methods: readonly DumpMethod<unknown>[] = [kexec, mkdump, hypervisor, live, liveNaive];
+const methods: readonly DumpMethod<unknown>[] = [
+  lkcdDisk,
+  kexec,
+  mkdump,
+  hypervisor,
+  live,
+  liveNaive,
+];
 
 /** `name`: one of the catalogue. */
 export function methodOf(name: string): DumpMethod<unknown> {

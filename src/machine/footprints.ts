@@ -15,7 +15,7 @@ export interface FunctionFootprint {
   readonly ranges: readonly CodeRange[];
 }
 
-export type PathRole = 'panicking CPU' | 'other CPU' | 'caller' | 'interrupt';
+export type PathRole = 'panicking CPU' | 'other CPU' | 'caller' | 'worker' | 'interrupt';
 
 interface PathPart {
   readonly role: PathRole;
@@ -32,13 +32,14 @@ export interface Footprints {
   readonly paths: readonly { readonly name: string; readonly cpus: readonly PathPart[] }[];
 }
 
-/** A stage of a path: all of it, its first function, the others, or those before one of them. */
+/** A stage of a path: all of it, or a part: before one of its functions, or from one on. */
 export interface PathStage {
   readonly path: string;
   readonly role: PathRole;
   readonly stage: string;
   readonly part?: 'first' | 'others';
   readonly until?: string;
+  readonly from?: string;
 }
 
 /** A kernel function is shorter. */
@@ -77,7 +78,7 @@ export function isOfKernel({ kernel: recorded }: Footprints, { vmcoreinfo }: Ker
 /** The functions of a stage; undefined where it was not recorded. */
 export function footprintOf(
   { paths }: Footprints,
-  { path, role, stage, part: which, until }: PathStage,
+  { path, role, stage, part: which, until, from }: PathStage,
 ): readonly FunctionFootprint[] | undefined {
   const parts = paths.find(({ name }) => name === path)?.cpus;
   const part = parts?.find((candidate) => candidate.role === role);
@@ -85,6 +86,10 @@ export function footprintOf(
   if (until !== undefined) {
     const end = functions?.findIndex(({ function: name }) => name === until) ?? -1;
     return end < 0 ? functions : functions?.slice(0, end);
+  }
+  if (from !== undefined) {
+    const start = functions?.findIndex(({ function: name }) => name === from) ?? -1;
+    return start < 0 ? undefined : functions?.slice(start);
   }
   if (which === undefined) return functions;
   return which === 'first' ? functions?.slice(0, 1) : functions?.slice(1);

@@ -21,8 +21,9 @@ import { largePage, PageTables } from '../../machine/page-tables.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { takePages, takeRegion } from '../../machine/region.ts';
 import { RegionPages } from '../../machine/region-pages.ts';
+import { CpuSlot } from '../cpu-slots.ts';
 import type { CaptureOptions } from '../method.ts';
-import { CpuSlot } from './container.ts';
+import { standInCode } from '../stand-in-code.ts';
 
 export const Control = struct(
   'mkdump_control',
@@ -83,7 +84,7 @@ export function loadMiniKernel(
   const { start, end } = takeRegion(machine, layout, room, "the mini kernel's region");
   const region = { start, end };
   const pages = new RegionPages(machine.memory, region);
-  const code = pages.fill(pattern(codeSize, 89));
+  const code = pages.fill(standInCode(codeSize, 89));
   pages.take(stackSize);
   const registers = pages.take(machine.cpus.length * CpuSlot.size);
   const message = pages.take(messageSize);
@@ -111,11 +112,6 @@ export function loadMiniKernel(
   }));
   const { start: entry } = miniKernel;
   return { region, code: [...functions, miniKernel], entry, parameters, controlPointer };
-}
-
-/** Bytes that stand for code: any change of them shows. */
-function pattern(size: number, factor: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, at) => (at * factor + (at >> 8)) & 0xff);
 }
 
 function identityMap(machine: Machine, pages: RegionPages, region: PhysicalRange): number {
@@ -174,8 +170,8 @@ function placeModule(
   // The direct map is not executable: a module has a mapping of its own.
   const module = mapIntoKernel(machine, layout, modulePage);
   const controlAddress = machine.kernel.toVirtual(controlPage);
-  machine.placeCode('mkdump_panic', module, pattern(panicCode.size, 31));
-  machine.placeCode('mkdump_nmi', module + BigInt(nmiCode.offset), pattern(nmiCode.size, 57));
+  machine.placeCode('mkdump_panic', module, standInCode(panicCode.size, 31));
+  machine.placeCode('mkdump_nmi', module + BigInt(nmiCode.offset), standInCode(nmiCode.size, 57));
   machine.poke(controlAddress, Control.encode(control));
   machine.poke(module + BigInt(pointerOffset), u64Bytes(controlAddress));
   return module + BigInt(pointerOffset);
