@@ -73,6 +73,16 @@ const kexec: MethodDescription = {
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
 };
 
+const netdump: MethodDescription = {
+  name: 'netdump',
+  summary: 'memory is handed page by page to a server that asks for it over UDP; ends in ELF',
+  moment: 'after the panic',
+  generations: [{ name: '2004', title: 'over netpoll, with locks that are reset' }],
+  format: 'elf',
+  compressions: ['none'],
+  levels: [0],
+};
+
 const hypervisor: MethodDescription = {
   name: 'hypervisor',
   summary: 'the host of a guest, which reads all memory from outside; ends in KDUMP',
@@ -101,6 +111,7 @@ const liveNaive: MethodDescription = {
 
 export const descriptions = {
   'lkcd-disk': lkcdDisk,
+  netdump,
   kexec,
   mkdump,
   hypervisor,

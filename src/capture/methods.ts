@@ -8,9 +8,11 @@ import { liveNaive } from './live-naive/method.ts';
 import { lkcdDisk } from './lkcd-disk/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
+import { netdump } from './netdump/method.ts';
 
 const methods: readonly DumpMethod<unknown>[] = [
   lkcdDisk,
+  netdump,
   kexec,
   mkdump,
   hypervisor,

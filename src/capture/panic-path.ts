@@ -57,7 +57,7 @@ function said({ message }: MachineStop): string {
 }
 
 /** The fault that a CPU runs into; undefined for none. What is none of a CPU's is thrown. */
-function faultOf(machine: Machine, body: () => void): MachineStop | undefined {
+export function faultOf(machine: Machine, body: () => void): MachineStop | undefined {
   try {
     body();
     return undefined;

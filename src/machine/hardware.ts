@@ -3,7 +3,8 @@
  * not measured; a verdict depends on them only through a deadline. Assumed are: for the virtual
  * machines an SSD behind the host; for 2004 a 10,000 rpm parallel SCSI disk (5 ms seek, 60 MB/s)
  * and a 2 GHz CPU; for the server of today an NVMe SSD and firmware that trains its memory for a
- * minute. Limits of transfers: virtio_scsi and vmw_pvscsi 512 KB, aic7xxx 256 KB, NVMe 1 MB.
+ * minute; networks of 1 Gbit/s, 100 Mbit/s and 10 Gbit/s. Limits of transfers: virtio_scsi and
+ * vmw_pvscsi 512 KB, aic7xxx 256 KB, NVMe 1 MB.
  */
 
 import { DumpError } from '../bytes/errors.ts';
@@ -26,6 +27,11 @@ export interface HardwareProfile {
     /** The kernel's driver for it: how it waits and what it does when nothing comes. */
     readonly driver: 'virtio_scsi' | 'vmw_pvscsi' | 'aic7xxx' | 'nvme';
   };
+  readonly network: {
+    readonly bytesPerSecond: number;
+    /** One way, from the last byte sent to the first one handled. */
+    readonly latencyNs: number;
+  };
   readonly cpu: {
     /** From the send of an NMI to the first instruction of its handler. */
     readonly nmiNs: number;
@@ -46,6 +52,8 @@ export interface HardwareProfile {
 
 const KB = 1024;
 const MB = 1e6;
+
+const gigabit = { bytesPerSecond: 125 * MB, latencyNs: 50 * microsecond };
 
 const cpuOfToday: HardwareProfile['cpu'] = {
   nmiNs: 20 * microsecond,
@@ -75,6 +83,7 @@ export const virtioScsi: HardwareProfile = {
     mediumErrorNs: millisecond,
     driver: 'virtio_scsi',
   },
+  network: gigabit,
   cpu: cpuOfToday,
   boot: { captureKernelNs: 3 * second, miniKernelNs: 300 * millisecond, firmwareNs: 5 * second },
 };
@@ -103,6 +112,7 @@ const scsi2004: HardwareProfile = {
     mediumErrorNs: 3 * second,
     driver: 'aic7xxx',
   },
+  network: { bytesPerSecond: 12.5 * MB, latencyNs: 200 * microsecond },
   cpu: {
     nmiNs: 50 * microsecond,
     functionNs: 3 * microsecond,
@@ -133,6 +143,7 @@ const nvmeServer: HardwareProfile = {
     mediumErrorNs: millisecond,
     driver: 'nvme',
   },
+  network: { bytesPerSecond: 1_250 * MB, latencyNs: 30 * microsecond },
   cpu: { ...cpuOfToday, hashBytesPerSecond: 500 * MB, copyBytesPerSecond: 8_000 * MB },
   boot: { captureKernelNs: 8 * second, miniKernelNs: 500 * millisecond, firmwareNs: 90 * second },
 };

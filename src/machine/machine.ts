@@ -28,6 +28,8 @@ import { type HardwareProfile, virtioScsi } from './hardware.ts';
 import { InterruptController, type InterruptLine } from './interrupts.ts';
 import { MachineDump, type RegisterSource } from './machine-dump.ts';
 import { MachineMemory, type SavedMemory } from './memory.ts';
+import { Network, type SavedNetwork } from './network.ts';
+import { Nic, type SavedNic } from './nic.ts';
 import { OutsideFiles, type SavedOutside } from './outside.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import type { PhysicalRange } from './ram.ts';
@@ -45,6 +47,8 @@ interface SavedParts {
   readonly disk: SavedDisk;
   readonly files: SavedFiles;
   readonly outside: SavedOutside;
+  readonly nic: SavedNic;
+  readonly network: SavedNetwork;
   readonly ownPlaces: readonly PhysicalRange[];
   readonly ownWrites: readonly OwnWrite[];
   readonly resident: readonly (readonly [name: string, code: ResidentCode])[];
@@ -77,6 +81,8 @@ export class Machine {
   readonly disk: Disk;
   readonly files: FileArea;
   readonly outside: OutsideFiles;
+  readonly nic: Nic;
+  readonly network: Network;
   readonly cpus: readonly Cpu[];
   readonly ownWrites: OwnWrites;
   /** Everything that was changed before the instant. */
@@ -131,6 +137,9 @@ export class Machine {
     this.#running = new RunningCpus(blueprint.running, saved?.running);
     this.files = new FileArea(this.disk, saved?.files);
     this.outside = new OutsideFiles(saved?.outside);
+    this.nic = new Nic(saved?.nic);
+    const wire = this.hardware.network;
+    this.network = new Network(this.clock, wire, this.#trace, saved?.network);
     this.ownWrites = new OwnWrites(input.pageSize, saved?.ownPlaces, saved?.ownWrites);
     this.#resident = new Map(saved?.resident);
     const around: CpuSurroundings = {
@@ -190,11 +199,11 @@ export class Machine {
 
   /** Who was at what, and when: for pictures. */
   get activity(): readonly Activity[] {
-    const stopped = this.cpus.filter((cpu) => cpu.state === 'in NMI');
-    const spans = stopped.map(({ number }): Activity => {
+    const isHeld = ({ state }: Cpu): boolean => state === 'in NMI' || state === 'frozen';
+    const spans = this.cpus.filter(isHeld).map(({ number, state }): Activity => {
       const lane = `CPU ${number}`;
       const last = this.#trace.activity.findLast((span) => span.lane === lane);
-      return { lane, startNs: last?.endNs ?? 0, endNs: this.clock.now, what: 'in NMI' };
+      return { lane, startNs: last?.endNs ?? 0, endNs: this.clock.now, what: state };
     });
     return [...this.#trace.activity, ...spans];
   }
@@ -382,6 +391,8 @@ export class Machine {
       disk: this.disk.save(),
       files: this.files.save(),
       outside: this.outside.save(),
+      nic: this.nic.save(),
+      network: this.network.save(),
       ownPlaces: [...this.ownWrites.places],
       ownWrites: [...this.ownWrites.list],
       resident: [...this.#resident],

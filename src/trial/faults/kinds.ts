@@ -6,12 +6,14 @@ import { deviceFaults } from './device.ts';
 import type { FaultKind } from './kind.ts';
 import { lockHeld } from './lock.ts';
 import { memory } from './memory.ts';
+import { networkFaults } from './network.ts';
 import { platformFaults } from './platform.ts';
 
 export const faultKinds: readonly FaultKind[] = [
   memory,
   ...deviceFaults,
   ...blockFaults,
+  ...networkFaults,
   ...cpuFaults,
   lockHeld,
   ...platformFaults,
