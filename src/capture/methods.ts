@@ -3,11 +3,22 @@
 import { assert } from '../bytes/errors.ts';
 import { hypervisor } from './hypervisor/method.ts';
 import { kexec } from './kexec/method.ts';
+import { live } from './live/method.ts';
+import { liveNaive } from './live-naive/method.ts';
+import { lkcdDisk } from './lkcd-disk/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
 import { netdump } from './netdump/method.ts';
 
-const methods: readonly DumpMethod<unknown>[] = [netdump, kexec, mkdump, hypervisor];
+const methods: readonly DumpMethod<unknown>[] = [
+  lkcdDisk,
+  netdump,
+  kexec,
+  mkdump,
+  hypervisor,
+  live,
+  liveNaive,
+];
 
 /** `name`: one of the catalogue. */
 export function methodOf(name: string): DumpMethod<unknown> {

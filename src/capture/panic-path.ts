@@ -3,8 +3,8 @@
  * other CPUs by NMI within a time limit.
  */
 
-import { DumpError } from '../bytes/errors.ts';
-import { millisecond } from '../machine/clock.ts';
+import { attempt, DumpError } from '../bytes/errors.ts';
+import { millisecond, second } from '../machine/clock.ts';
 import type { Cpu } from '../machine/cpu.ts';
 import type { Machine } from '../machine/machine.ts';
 import { MachineStop } from '../machine/stop.ts';
@@ -62,10 +62,28 @@ export function faultOf(machine: Machine, body: () => void): MachineStop | undef
     body();
     return undefined;
   } catch (error) {
-    if (error instanceof DumpError && isOfKernel(error)) throw error;
-    const stop = error instanceof DumpError ? machine.stopOf(error) : error;
-    if (!(stop instanceof MachineStop)) throw error;
-    if (stop.kind !== 'nested fault' && stop.kind !== 'wild jump') throw stop;
-    return stop;
+    return cpuFault(machine, error);
   }
+}
+
+/** An error as a fault that a CPU ran into. What is none is thrown. */
+export function cpuFault(machine: Machine, error: unknown): MachineStop {
+  if (error instanceof DumpError && isOfKernel(error)) throw error;
+  const stop = error instanceof DumpError ? machine.stopOf(error) : error;
+  if (!(stop instanceof MachineStop)) throw error;
+  if (stop.kind !== 'nested fault' && stop.kind !== 'wild jump') throw stop;
+  return stop;
+}
+
+/**
+ * panic() goes on to its end without a dump, in the time that it takes; what becomes of the
+ * machine.
+ */
+export function panicRunsOut({ kernel, panicCpu, clock }: Machine): string {
+  const symbol = kernel.symbols.inKernel('panic_timeout');
+  const timeout = (symbol && attempt(() => panicCpu.memory.i32(symbol.address))) ?? 0;
+  const ended = clock.runOut(timeout > 0 ? timeout * second : undefined);
+  if (ended === 'time') return `reboots after ${timeout} s`;
+  const end = ended === 'watchdog' ? 'until the watchdog resets the machine' : 'for ever';
+  return `panic() loops ${end}`;
 }

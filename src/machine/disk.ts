@@ -120,6 +120,14 @@ export class Disk {
     return isDone;
   }
 
+  /**
+   * The driver of the kernel that runs goes on with its own queues. What it sends waits for what is
+   * in flight.
+   */
+  useQueues(): void {
+    this.#needsReset = false;
+  }
+
   /** Pulls the reset line; false: the controller does not come back. Aborts what is in flight. */
   reset(): boolean {
     this.#spend(this.#profile.resetNs, 'reset');

@@ -50,6 +50,11 @@ export class FileArea {
     this.#find(from).name = to;
   }
 
+  /** Its space is not given back. */
+  remove(name: string): void {
+    this.#files.splice(this.#files.indexOf(this.#find(name)), 1);
+  }
+
   has(name: string): boolean {
     return this.#files.some((file) => file.name === name);
   }

@@ -15,7 +15,7 @@ export interface FunctionFootprint {
   readonly ranges: readonly CodeRange[];
 }
 
-export type PathRole = 'panicking CPU' | 'other CPU' | 'caller' | 'interrupt';
+export type PathRole = 'panicking CPU' | 'other CPU' | 'caller' | 'worker' | 'interrupt';
 
 interface PathPart {
   readonly role: PathRole;

@@ -34,7 +34,7 @@ import { OutsideFiles, type SavedOutside } from './outside.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import type { PhysicalRange } from './ram.ts';
 import type { PanicContext } from './rewind.ts';
-import { RunningCpus, type SavedRunning, tryWrite } from './running.ts';
+import { isRunning, RunningCpus, type SavedRunning, tryWrite } from './running.ts';
 import { type SavedSchedule, Schedule, type ScheduledWrite } from './schedule.ts';
 import { type SavedSnapshot, Snapshot } from './snapshot.ts';
 import { MachineStop } from './stop.ts';
@@ -339,6 +339,11 @@ export class Machine {
     this.#schedule.silence(device);
   }
 
+  /** No method stops the CPUs for good: what they change goes on, of the panicking one, too. */
+  leaveCpusAlone(): void {
+    this.#running.leaveAlone();
+  }
+
   /** The battery-backed clock: seconds since 1970. */
   get time(): number {
     return this.blueprint.startTime + Math.floor(this.clock.now / second);
@@ -422,8 +427,10 @@ export class Machine {
       // In the order of their times: both may write the same place.
       this.#running.pass(this, write.atNs);
       const { by } = write;
-      if ('cpu' in by && this.cpus.some((cpu) => cpu.number === by.cpu && cpu.isStopped)) continue;
-      const isDone = tryWrite(this.memory, BigInt(write.physical), this.#bytesOf(write));
+      if ('cpu' in by && !this.cpus.some((cpu) => cpu.number === by.cpu && isRunning(cpu)))
+        continue;
+      const writer = 'device' in by ? 'device' : 'CPU';
+      const isDone = tryWrite(this.memory, BigInt(write.physical), this.#bytesOf(write), writer);
       const detail = isDone ? 'done' : 'no memory';
       this.#trace.listener?.({
         ns: write.atNs,

@@ -9,7 +9,7 @@ import { DumpError } from '../bytes/errors.ts';
 import { zeroPageOf } from '../dump/content.ts';
 import { joinRuns } from '../dump/runs.ts';
 import type { MemoryImage, Page, PageRun, PageState } from '../dump/types.ts';
-import { PageTracker } from './tracker.ts';
+import { PageTracker, type Watch, type Writer } from './tracker.ts';
 
 export interface SavedMemory {
   readonly addedPages: number;
@@ -86,7 +86,7 @@ export class MachineMemory implements MemoryImage {
    * Writes bytes at a physical address. A page without bytes can only be written whole: the rest of
    * it would be an invention (`excluded` or `absent`, naming the page).
    */
-  write(physical: bigint, bytes: Uint8Array): void {
+  write(physical: bigint, bytes: Uint8Array, by: Writer = 'CPU'): void {
     const size = this.pageSize;
     this.#generation++;
     let at = Number(physical);
@@ -95,7 +95,7 @@ export class MachineMemory implements MemoryImage {
       const pfn = Math.floor(at / size);
       const start = at % size;
       const length = Math.min(size - start, bytes.length - done);
-      const page = length === size ? this.#replaceable(pfn) : this.#writable(pfn);
+      const page = length === size ? this.#replaceable(pfn, by) : this.#writable(pfn, by);
       page.set(bytes.subarray(done, done + length), start);
       done += length;
       at += length;
@@ -103,8 +103,11 @@ export class MachineMemory implements MemoryImage {
   }
 
   /** Watches every page: `onFirstWrite` gets each page once, as it was before its first write. */
-  track(onFirstWrite: (pfn: number, before: Page) => void): PageTracker {
-    const tracker = new PageTracker(onFirstWrite, (ended) => this.#trackers.delete(ended));
+  track(
+    onFirstWrite: (pfn: number, before: Page) => void,
+    watch: Watch = 'every write',
+  ): PageTracker {
+    const tracker = new PageTracker(watch, onFirstWrite, (ended) => this.#trackers.delete(ended));
     this.#trackers.add(tracker);
     return tracker;
   }
@@ -126,22 +129,22 @@ export class MachineMemory implements MemoryImage {
   }
 
   /** The bytes of a page of which a part is written. */
-  #writable(pfn: number): Uint8Array {
+  #writable(pfn: number, by: Writer): Uint8Array {
     const before = this.readPage(pfn);
     if (before.bytes === undefined) throw this.#hole(pfn, before);
-    return this.#own(pfn, before);
+    return this.#own(pfn, before, by);
   }
 
   /** The bytes of a page that is written whole: it may have been a hole. */
-  #replaceable(pfn: number): Uint8Array {
+  #replaceable(pfn: number, by: Writer): Uint8Array {
     const before = this.readPage(pfn);
     if (pfn < 0 || pfn >= this.endPfn) throw this.#hole(pfn, before);
-    return this.#own(pfn, before);
+    return this.#own(pfn, before, by);
   }
 
-  #own(pfn: number, before: Page): Uint8Array {
+  #own(pfn: number, before: Page, by: Writer): Uint8Array {
     for (const tracker of this.#trackers) {
-      if (tracker.note(pfn, before)) this.#mutable.delete(pfn);
+      if (tracker.note(pfn, before, by)) this.#mutable.delete(pfn);
     }
     const own = this.#written.get(pfn);
     if (own !== undefined && this.#mutable.has(pfn)) return own;

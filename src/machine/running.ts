@@ -17,6 +17,7 @@ import type { PanicContext } from './rewind.ts';
 import { appendToLog } from './ring-log.ts';
 import { type SavedSchedule, Schedule, type ScheduledWrite } from './schedule.ts';
 import type { Trace } from './trace.ts';
+import type { Writer } from './tracker.ts';
 
 /** Pages as they were after a CPU alone had run for a while. */
 export interface RunningDelta {
@@ -81,6 +82,7 @@ const logAfterNs = second;
 export interface SavedRunning {
   readonly deltas: SavedSchedule;
   readonly logged: readonly number[];
+  readonly areLeftAlone?: boolean;
 }
 
 /** What of a machine is needed here. */
@@ -104,11 +106,18 @@ export class RunningCpus {
   readonly #ticks = new Map<number, number>();
   /** CPUs whose line is in the log. */
   readonly #logged: Set<number>;
+  /** Whether no method stops any CPU for good: all count, the panicking one, too. */
+  #areLeftAlone: boolean;
 
   constructor(recorded: readonly ScheduledWrite[], saved?: SavedRunning) {
     this.#isRecorded = recorded.length > 0;
     this.#deltas = new Schedule(saved?.deltas ?? { pending: recorded, quiet: [] });
     this.#logged = new Set(saved?.logged);
+    this.#areLeftAlone = saved?.areLeftAlone ?? false;
+  }
+
+  leaveAlone(): void {
+    this.#areLeftAlone = true;
   }
 
   pass(machine: Running, until: number): void {
@@ -122,14 +131,15 @@ export class RunningCpus {
   }
 
   save(): SavedRunning {
-    return { deltas: this.#deltas.save(), logged: [...this.#logged] };
+    const logged = [...this.#logged];
+    return { deltas: this.#deltas.save(), logged, areLeftAlone: this.#areLeftAlone };
   }
 
   /** The CPUs that take an NMI stop at once: what they would have counted until then is nothing. */
   #count(machine: Running, until: number): void {
     for (const cpu of machine.cpus) {
-      const isSilent = cpu.condition.takesNmi || cpu.number === machine.panic.cpu;
-      if (isSilent || !isRunning(cpu)) continue;
+      const stops = cpu.condition.takesNmi || cpu.number === machine.panic.cpu;
+      if ((stops && !this.#areLeftAlone) || !isRunning(cpu)) continue;
       // A clock is brought up to date at each tick.
       const passed = until - (until % tickNs);
       if (this.#ticks.get(cpu.number) === passed) continue;
@@ -167,13 +177,18 @@ export class RunningCpus {
 }
 
 /** A CPU that spins on a lock changes nothing. */
-function isRunning({ state }: Cpu): boolean {
+export function isRunning({ state }: Cpu): boolean {
   return state === 'running' || state === 'idle';
 }
 
 /** False where a part of it is not in the input: the rest of that page would be an invention. */
-export function tryWrite(memory: MachineMemory, physical: bigint, bytes: Uint8Array): boolean {
-  return attempt(() => memory.write(physical, bytes) === undefined) ?? false;
+export function tryWrite(
+  memory: MachineMemory,
+  physical: bigint,
+  bytes: Uint8Array,
+  by: Writer = 'CPU',
+): boolean {
+  return attempt(() => memory.write(physical, bytes, by) === undefined) ?? false;
 }
 
 /** Empty where the kernel's own structures do not say. */

@@ -126,7 +126,7 @@ function flip(machine: Machine, at: number, count: number): readonly FaultNote[]
   return [];
 }
 
-describe.each(['mkdump', 'kexec'])('%s', { timeout: 600_000 }, (method) => {
+describe.each(['lkcd-disk', 'mkdump', 'kexec'])('%s', { timeout: 600_000 }, (method) => {
   const of = prepared(method);
 
   test('bytes that it never looks at change neither trace nor verdict', async () => {

@@ -1,8 +1,9 @@
-/** Every scenario that comes along, run by both methods: it ends as its file says it does. */
+/** Every scenario that comes along, run by every method: it ends as its file says it does. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parseMethod } from '../../src/capture/catalogue.ts';
 import { type Image, openImage } from '../../src/cli/images.ts';
 import { world } from '../../src/cli/world.ts';
 import { hardwareProfile } from '../../src/machine/hardware.ts';
@@ -37,11 +38,16 @@ async function trialsOf({ image, hardware }: Scenario): Promise<Trials> {
 
 test('each says what it expects of every method, or why it expects nothing', () => {
   for (const { name, why, expect: verdicts } of scenarios) {
-    const methods = Object.keys(verdicts).sort();
+    const methods = Object.keys(verdicts);
     if (methods.length === 0) expect(why, name).toContain('no verdict is the expected one');
-    else expect(methods, name).toEqual(['kexec', 'mkdump']);
+    else expect(methods, name).toEqual(expect.arrayContaining(['kexec', 'mkdump']));
   }
 });
+
+/** The level that leaves out most of what the method can leave out. */
+function strictest(word: string): number {
+  return Math.max(...(parseMethod(word).method.levels ?? [31]));
+}
 
 const expecting = scenarios.filter((scenario) => Object.keys(scenario.expect).length > 0);
 
@@ -55,7 +61,8 @@ describe.each(expecting.map((scenario) => [scenario.name, scenario] as const))(
       const run = await trialsOf(scenario);
       const seeds = scenario.faults.length === 0 ? [1] : [1, 2];
       for (const seed of seeds) {
-        const report = await run.run({ method, level: 31, faults, seed, trigger });
+        const level = strictest(method);
+        const report = await run.run({ method, level, faults, seed, trigger });
         expect(report.verdict.class, report.failed?.cause).toBe(verdict);
       }
     });

@@ -11,7 +11,7 @@ import { mapIntoKernel } from '../../machine/kernel-mapping.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { takePages } from '../../machine/region.ts';
-import { codePattern } from '../code-pattern.ts';
+import { standInCode } from '../stand-in-code.ts';
 
 /** Plain data. */
 export interface NetResident {
@@ -39,7 +39,7 @@ export function placeResident(
   assert(module !== undefined && stack !== undefined, 'two pages were taken');
   const address = mapIntoKernel(machine, layout, module);
   for (const [index, name] of functions.entries()) {
-    const code = codePattern(functionSize, 31 + index * 26);
+    const code = standInCode(functionSize, 31 + index * 26);
     machine.placeCode(name, address + BigInt(index * functionSize), code);
   }
   const devicePointer = address + BigInt(pointerOffset);

@@ -1,8 +1,21 @@
 /** CPUs that do not do what the panicking one asks of them. */
 
 import { DumpError } from '../../bytes/errors.ts';
+import { plural } from '../../bytes/text.ts';
+import { selectPages } from '../../capture/filter.ts';
+import { pageLayout } from '../../linux/page-layout.ts';
+import { dumpLevelBits } from '../../linux/pages.ts';
+import { microsecond, millisecond } from '../../machine/clock.ts';
 import type { Cpu } from '../../machine/cpu.ts';
-import { done, type FaultKind, type ParameterValues, type Strike } from './kind.ts';
+import type { Machine } from '../../machine/machine.ts';
+import {
+  done,
+  type Effect,
+  type FaultKind,
+  numberOf,
+  type ParameterValues,
+  type Strike,
+} from './kind.ts';
 
 const which = {
   name: 'cpu',
@@ -53,6 +66,69 @@ const spinning: FaultKind = {
   },
 };
 
+const busyWriter: FaultKind = {
+  name: 'busy-writer',
+  family: 'cpu',
+  summary: 'a process writes to page after page for as long as its CPU runs',
+  parameters: [
+    which,
+    { name: 'pages', type: 'number', min: 1, max: 100_000, default: 4000, meaning: 'how many' },
+    {
+      name: 'for',
+      type: 'number',
+      min: 1,
+      max: 60_000,
+      default: 1000,
+      meaning: 'milliseconds that it takes for them',
+    },
+  ],
+  example: 'busy-writer:pages=8000',
+  strike(strike, parameters): Effect {
+    const { machine, random } = strike;
+    const cpu = otherCpu(strike, parameters);
+    const places = processPages(machine);
+    if (places.length === 0) return { effect: 'prevented', writes: [], remarks: ['no such page'] };
+    const count = numberOf(parameters, 'pages');
+    const eachNs = (numberOf(parameters, 'for') * millisecond) / count;
+    const first = random.below(places.length);
+    for (let index = 0; index < count; index++) {
+      const pfn = places[(first + index) % places.length]!;
+      machine.schedule({
+        atNs: Math.ceil((index + 1) * eachNs),
+        by: { cpu: cpu.number },
+        physical: pfn * machine.memory.pageSize,
+        bytes: random.bytes(8),
+        what: 'fault: a process writes',
+      });
+    }
+    const pages = Math.min(count, places.length);
+    return {
+      effect: 'scheduled',
+      writes: [],
+      remarks: [
+        `CPU ${cpu.number}: ${plural(count, 'write')} to ${plural(pages, 'page')}, one every ` +
+          `${Math.round(eachNs / microsecond)} us; synthetic, in user pages and in free ones`,
+      ],
+    };
+  },
+};
+
+/** PFNs that a process has or could have: those of user memory, and those that are free. */
+function processPages(machine: Machine): number[] {
+  const level = dumpLevelBits.user | dumpLevelBits.free;
+  const { kept, ram } = selectPages(
+    machine.virtual,
+    pageLayout(machine.kernel),
+    machine.ram,
+    level,
+  );
+  const places: number[] = [];
+  for (let pfn = ram.next(0); pfn >= 0; pfn = ram.next(pfn + 1)) {
+    if (!kept.has(pfn) && machine.memory.readPage(pfn).bytes !== undefined) places.push(pfn);
+  }
+  return places;
+}
+
 const nmiBroken: FaultKind = {
   name: 'nmi-broken',
   family: 'platform',
@@ -66,7 +142,7 @@ const nmiBroken: FaultKind = {
   },
 };
 
-export const cpuFaults: readonly FaultKind[] = [deaf, dead, spinning, nmiBroken];
+export const cpuFaults: readonly FaultKind[] = [deaf, dead, spinning, busyWriter, nmiBroken];
 
 /** The panicking CPU is the one that executes the method. */
 function otherCpu({ machine, random }: Strike, parameters: ParameterValues): Cpu {

@@ -1,5 +1,6 @@
 /** Every kind of fault, in the order of lists and documents. */
 
+import { blockFaults } from './block.ts';
 import { cpuFaults } from './cpu.ts';
 import { deviceFaults } from './device.ts';
 import type { FaultKind } from './kind.ts';
@@ -11,6 +12,7 @@ import { platformFaults } from './platform.ts';
 export const faultKinds: readonly FaultKind[] = [
   memory,
   ...deviceFaults,
+  ...blockFaults,
   ...networkFaults,
   ...cpuFaults,
   lockHeld,

@@ -1,20 +1,21 @@
 /**
- * The capture kernel's disk driver, as far as it decides what becomes of a command: how long it
- * waits, how it recovers, how it hears of a completion. With `reset_devices` it resets the
- * controller before anything else; with `irqpoll` it does not depend on its own interrupt.
+ * The disk driver of a Linux that runs, as far as it decides what becomes of a command: how long it
+ * waits, how it recovers, how it hears of a completion. A capture kernel resets the controller
+ * before anything else (`reset_devices`) and does not depend on its own interrupt (`irqpoll`).
  * Source: drivers/scsi/sd.h (SD_TIMEOUT 30 s, SD_MAX_RETRIES 5), scsi_error.c (abort, device, bus,
  * host reset, offline; 10 s for each test that the device is back; 10 s to settle), scsi_scan.c
  * (INQUIRY: 20 s, three times), virtio_scsi.c (a timeout only starts the timer again),
  * nvme/host/core.c (30 s, 5 retries), kernel/irq/spurious.c.
  */
 
-import { DumpError } from '../../bytes/errors.ts';
-import { millisecond, second } from '../../machine/clock.ts';
-import type { BlockWrite } from '../../machine/files.ts';
-import type { HardwareProfile } from '../../machine/hardware.ts';
-import type { Machine } from '../../machine/machine.ts';
-import { done, failed, type StageResult } from '../method.ts';
-import { partsFrom } from '../second-kernel.ts';
+import { DumpError } from '../bytes/errors.ts';
+import { millisecond, second } from '../machine/clock.ts';
+import type { WriteResult } from '../machine/disk.ts';
+import type { BlockWrite } from '../machine/files.ts';
+import type { HardwareProfile } from '../machine/hardware.ts';
+import type { Machine } from '../machine/machine.ts';
+import { done, failed, type StageResult } from './method.ts';
+import { partsFrom } from './second-kernel.ts';
 
 interface Driver {
   /** `wait on`: the timer starts again, for ever. */
@@ -82,16 +83,27 @@ export interface RetryCount {
   retries: number;
 }
 
+/** How the driver hears that a command is done. */
+export type Completion = 'irqpoll' | 'interrupt';
+
 /** Writes by the driver; throws `io` where the block layer would say EIO. */
-export function driverWrite(machine: Machine, count: RetryCount): BlockWrite {
+export function driverWrite(
+  machine: Machine,
+  count: RetryCount,
+  by: Completion = 'irqpoll',
+): BlockWrite {
   const { onTimeout, recovery } = driverOf(machine);
   const limit = onTimeout === 'wait on' ? Number.POSITIVE_INFINITY : commandLimit;
+  const isDeaf = by === 'interrupt' && machine.interrupts.line('disk').state === 'lost';
   return (offset, parts) => {
     let written = 0;
     for (let attempt = 0; ; attempt++) {
       const commands = machine.disk.commands;
       const at = offset + written;
-      const { result, done } = machine.disk.write(at, partsFrom(parts, written), limit);
+      if (isDeaf) waitInVain(machine, limit);
+      const { result, done }: WriteResult = isDeaf
+        ? { result: 'no answer', done: 0 }
+        : machine.disk.write(at, partsFrom(parts, written), limit);
       written += done;
       hearOf(machine, machine.disk.commands - commands);
       if (result === 'ok') return;
@@ -107,6 +119,15 @@ export function driverWrite(machine: Machine, count: RetryCount): BlockWrite {
       machine.disk.reset();
     }
   };
+}
+
+/** The command is done, and nobody tells the driver. */
+function waitInVain(machine: Machine, limitNs: number): void {
+  machine.tell({ what: 'interrupt', name: 'disk', detail: 'lost' });
+  if (limitNs === Number.POSITIVE_INFINITY) {
+    machine.clock.hang("the disk's interrupt is lost, and its driver waits for it", 'disk');
+  }
+  machine.wait(limitNs, 'command without an interrupt');
 }
 
 function driverOf(machine: Machine): Driver {
