@@ -21,7 +21,13 @@ import { joinRuns } from '../runs.ts';
 import type { Page, PageRun, PageState } from '../types.ts';
 import { partitionBlockSize } from './detect.ts';
 import { type Headers, statusProblem } from './header.ts';
-import { DumpStatus, isFormatted, partitionHeaderBlock, StreamFlags } from './layout.ts';
+import {
+  DumpStatus,
+  formatReleases,
+  isFormatted,
+  partitionHeaderBlock,
+  StreamFlags,
+} from './layout.ts';
 import { PageStream } from './page-stream.ts';
 
 /** A formatted partition that no kernel has dumped to is `absent`. */
@@ -83,9 +89,11 @@ function writtenEnd(source: Source, { main }: Headers, dataAt: number): number {
   const size = main.block_size;
   const said = Math.max(dataAt, main.written_blocks * size);
   const isComplete = (main.status & ~DumpStatus.compressed) === DumpStatus.completed;
+  const front = source.read(0, size);
+  const release = formatReleases.find((candidate) => isFormatted(front, 0, candidate));
+  if (isComplete || release === undefined) return said;
   const isFormattedAt = (block: number): boolean =>
-    isFormatted(source.read(block * size, size), block);
-  if (isComplete || !isFormattedAt(0)) return said;
+    isFormatted(source.read(block * size, size), block, release);
   let low = said / size;
   let high = Math.floor(source.size / size);
   if (high <= low) return said;

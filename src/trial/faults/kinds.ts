@@ -2,15 +2,19 @@
 
 import { cpuFaults } from './cpu.ts';
 import { deviceFaults } from './device.ts';
+import { dumpDeviceFaults } from './dump-device.ts';
 import type { FaultKind } from './kind.ts';
 import { lockHeld } from './lock.ts';
 import { memory } from './memory.ts';
 import { platformFaults } from './platform.ts';
+import { powerFaults } from './power.ts';
 
 export const faultKinds: readonly FaultKind[] = [
   memory,
   ...deviceFaults,
+  ...dumpDeviceFaults,
   ...cpuFaults,
   lockHeld,
   ...platformFaults,
+  ...powerFaults,
 ];
