@@ -1,6 +1,7 @@
 /** The dump methods by their names. */
 
 import { assert } from '../bytes/errors.ts';
+import { diskdump } from './diskdump/method.ts';
 import { hypervisor } from './hypervisor/method.ts';
 import { kexec } from './kexec/method.ts';
 import { live } from './live/method.ts';
@@ -8,7 +9,14 @@ import { liveNaive } from './live-naive/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
 
-const methods: readonly DumpMethod<unknown>[] = [kexec, mkdump, hypervisor, live, liveNaive];
+const methods: readonly DumpMethod<unknown>[] = [
+  diskdump,
+  kexec,
+  mkdump,
+  hypervisor,
+  live,
+  liveNaive,
+];
 
 /** `name`: one of the catalogue. */
 export function methodOf(name: string): DumpMethod<unknown> {

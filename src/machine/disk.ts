@@ -241,11 +241,12 @@ export class Disk implements DiskContent {
    * that was written where the request is exactly that; read-only.
    */
   peek(offset: number, length: number): Uint8Array {
-    const pieces = [...this.pieces(offset, length)];
-    const [first] = pieces;
-    if (first !== undefined && first[1].length === length) return first[1];
+    this.#check(offset, length);
+    const written = this.#cache.over(this.#medium);
+    const exact = written.exactly(offset, length);
+    if (exact !== undefined) return exact;
     const bytes = this.#stood(offset, length);
-    for (const [at, piece] of pieces) bytes.set(piece, at);
+    for (const [at, piece] of written.within(offset, length)) bytes.set(piece, at);
     return bytes;
   }
 

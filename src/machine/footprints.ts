@@ -15,7 +15,7 @@ export interface FunctionFootprint {
   readonly ranges: readonly CodeRange[];
 }
 
-export type PathRole = 'panicking CPU' | 'other CPU' | 'caller' | 'interrupt';
+export type PathRole = 'panicking CPU' | 'other CPU' | 'caller' | 'worker' | 'interrupt';
 
 interface PathPart {
   readonly role: PathRole;
@@ -32,13 +32,16 @@ export interface Footprints {
   readonly paths: readonly { readonly name: string; readonly cpus: readonly PathPart[] }[];
 }
 
-/** A stage of a path: all of it, its first function, the others, or those before one of them. */
+/**
+ * A stage of a path: all of it, or a part of it: from one of its functions on, before another one.
+ */
 export interface PathStage {
   readonly path: string;
   readonly role: PathRole;
   readonly stage: string;
   readonly part?: 'first' | 'others';
   readonly until?: string;
+  readonly from?: string;
 }
 
 /** A kernel function is shorter. */
@@ -77,14 +80,16 @@ export function isOfKernel({ kernel: recorded }: Footprints, { vmcoreinfo }: Ker
 /** The functions of a stage; undefined where it was not recorded. */
 export function footprintOf(
   { paths }: Footprints,
-  { path, role, stage, part: which, until }: PathStage,
+  { path, role, stage, part: which, until, from }: PathStage,
 ): readonly FunctionFootprint[] | undefined {
   const parts = paths.find(({ name }) => name === path)?.cpus;
   const part = parts?.find((candidate) => candidate.role === role);
   const functions = part?.stages.find((candidate) => candidate.stage === stage)?.functions;
-  if (until !== undefined) {
-    const end = functions?.findIndex(({ function: name }) => name === until) ?? -1;
-    return end < 0 ? functions : functions?.slice(0, end);
+  if (functions !== undefined && (from !== undefined || until !== undefined)) {
+    const start = functions.findIndex(({ function: name }) => name === (from ?? name));
+    if (start < 0) return undefined;
+    const end = functions.findIndex(({ function: name }, at) => at >= start && name === until);
+    return functions.slice(start, end < 0 ? undefined : end);
   }
   if (which === undefined) return functions;
   return which === 'first' ? functions?.slice(0, 1) : functions?.slice(1);

@@ -1,6 +1,6 @@
 /** The old kernel's part before the jump: panic() to the last CPU's note. */
 
-import { attempt, DumpError } from '../../bytes/errors.ts';
+import { attempt } from '../../bytes/errors.ts';
 import { encodeUtf8 } from '../../bytes/text.ts';
 import { encodeNotes, NoteHeader, prstatusNote } from '../../dump/notes.ts';
 import { timekeeperAddress } from '../../linux/system.ts';
@@ -11,8 +11,8 @@ import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { MachineStop } from '../../machine/stop.ts';
 import { naming } from '../jump.ts';
-import { done, failed, isOfKernel, type Stage, type StageResult } from '../method.ts';
-import { isAt, nmiPath, shootDown } from '../panic-path.ts';
+import { done, failed, type Stage, type StageResult } from '../method.ts';
+import { cpuFault, isAt, nmiPath, panicRunsOut, shootDown } from '../panic-path.ts';
 import type { KexecState } from './state.ts';
 
 /** nmi_shootdown_cpus(): "Wait at most a second for the other cpus to stop". */
@@ -46,10 +46,7 @@ export function orNestedPanic<T>(machine: Machine, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    if (error instanceof DumpError && isOfKernel(error)) throw error;
-    const stop = error instanceof DumpError ? machine.stopOf(error) : error;
-    if (!(stop instanceof MachineStop)) throw error;
-    if (stop.kind !== 'nested fault' && stop.kind !== 'wild jump') throw stop;
+    const stop = cpuFault(machine, error);
     const cause = `${stop.message}; ${nestedPanic(machine)}`;
     throw new MachineStop(stop.kind, cause, stop.object, error);
   }
@@ -64,11 +61,7 @@ function nestedPanic(machine: Machine): string {
   };
   const lock = kernel.symbols.inKernel('__kexec_lock') ? '__kexec_lock' : 'kexec_mutex';
   const meets = value(lock) === 0 ? 'faults again' : `finds ${lock} held`;
-  const timeout = value('panic_timeout') ?? 0;
-  const ended = machine.clock.runOut(timeout > 0 ? timeout * second : undefined);
-  if (ended === 'time') return `the nested panic ${meets} and reboots after ${timeout} s`;
-  const end = ended === 'watchdog' ? 'until the watchdog resets the machine' : 'for ever';
-  return `the nested panic ${meets} and panic() loops ${end}`;
+  return `the nested panic ${meets} and ${panicRunsOut(machine)}`;
 }
 
 function enterPanic(machine: Machine): StageResult {

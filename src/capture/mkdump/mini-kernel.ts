@@ -14,6 +14,7 @@ import type { PhysicalRange } from '../../machine/ram.ts';
 import { MachineStop } from '../../machine/stop.ts';
 import { selectPages } from '../filter.ts';
 import { orTripleFault, tablesAt } from '../jump.ts';
+import { MappedPages } from '../mapped-pages.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
 import {
@@ -29,7 +30,6 @@ import {
   slotsPerBlock,
 } from './container.ts';
 import { polledWrite, takeDisk } from './driver.ts';
-import { MappedPages } from './mapped-pages.ts';
 import { messageSize, Parameters } from './resident.ts';
 import type { MkdumpState, PagesToWrite } from './state.ts';
 
@@ -74,7 +74,7 @@ function chosenPages(machine: Machine, state: MkdumpState): StageResult {
   const root = Number(machine.kernel.memory.root.physical);
   const selection = selectPages(tablesAt(machine, root), state.layout, ranges, level);
   machine.work(selection.ram.count, machine.hardware.cpu.filterPagesPerSecond, 'filter');
-  const memory = new MappedPages(machine, state.pageTables);
+  const memory = new MappedPages(machine, tablesAt(machine, state.pageTables), 0n);
   const stored = Bitmap.ofSize(selection.endPfn);
   const zero = Bitmap.ofSize(selection.endPfn);
   for (let pfn = selection.kept.next(0); pfn >= 0; pfn = selection.kept.next(pfn + 1)) {
@@ -189,7 +189,7 @@ function writePages(machine: Machine, state: MkdumpState, tools: CaptureTools): 
 }
 
 function writtenPages(machine: Machine, state: MkdumpState, tools: CaptureTools): StageResult {
-  const memory = new MappedPages(machine, state.pageTables);
+  const memory = new MappedPages(machine, tablesAt(machine, state.pageTables), 0n);
   const parameters = parametersOf(machine, state);
   const { selected, plan } = planned(state, parameters);
   const first = plan.dataBlock * blockSize;

@@ -11,6 +11,7 @@
  */
 
 import { Bitmap } from '../../bytes/bitmap.ts';
+import { sameBytes } from '../../bytes/compare.ts';
 import { DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source, windowed } from '../../bytes/source.ts';
 import { latin1 } from '../../bytes/text.ts';
@@ -24,18 +25,26 @@ import { type Headers, statusProblem } from './header.ts';
 import {
   DumpStatus,
   formatReleases,
+  formattedBlock,
   isFormatted,
   partitionHeaderBlock,
   StreamFlags,
 } from './layout.ts';
 import { PageStream } from './page-stream.ts';
 
+const sectorSize = 512;
+const headerAt = partitionHeaderBlock * partitionBlockSize;
+
+/** Has a kernel dumped to this partition since it was formatted? */
+export function isDumpedTo(source: Source): boolean {
+  return latin1(source.read(headerAt, diskdumpSignature.length)) === diskdumpSignature;
+}
+
 /** A formatted partition that no kernel has dumped to is `absent`. */
 export function checkPartition(source: Source): void {
-  const offset = partitionHeaderBlock * partitionBlockSize;
-  if (latin1(source.read(offset, diskdumpSignature.length)) === diskdumpSignature) return;
+  if (isDumpedTo(source)) return;
   throw new DumpError('absent', 'a dump partition without a dump', {
-    where: { file: source.name, offset },
+    where: { file: source.name, offset: headerAt },
     hint: 'nothing was dumped to it since it was formatted',
   });
 }
@@ -92,8 +101,11 @@ function writtenEnd(source: Source, { main }: Headers, dataAt: number): number {
   const front = source.read(0, size);
   const release = formatReleases.find((candidate) => isFormatted(front, 0, candidate));
   if (isComplete || release === undefined) return said;
-  const isFormattedAt = (block: number): boolean =>
-    isFormatted(source.read(block * size, size), block, release);
+  // A block of which a part was written is none that was: its end is still the formatter's.
+  const isFormattedAt = (block: number): boolean => {
+    const end = source.read((block + 1) * size - sectorSize, sectorSize);
+    return sameBytes(end, formattedBlock(block, size, release).subarray(size - sectorSize));
+  };
   let low = said / size;
   let high = Math.floor(source.size / size);
   if (high <= low) return said;
@@ -118,6 +130,7 @@ export class PartitionPages implements PageReader {
   readonly #written: number;
   readonly #stream: PageStream | undefined;
   readonly #zlib: Codec;
+  readonly #none: Codec;
 
   constructor(source: Source, headers: Headers, codecs: Codecs) {
     const { main } = headers;
@@ -134,6 +147,7 @@ export class PartitionPages implements PageReader {
     this.#written = writtenEnd(source, headers, dataAt);
     const isPacked = (main.status & DumpStatus.compressed) !== 0;
     this.#zlib = codecs.get('zlib');
+    this.#none = codecs.get('none');
     this.#stream = isPacked
       ? new PageStream(source, dataAt, Math.min(this.#written, source.size), this.pageSize)
       : undefined;
@@ -242,7 +256,10 @@ export class PartitionPages implements PageReader {
     try {
       const bytes = within('page', { file: this.#source.name, offset, pfn }, () =>
         this.#stream === undefined
-          ? readExactly(this.#data, offset, this.pageSize, 'page').slice()
+          ? this.#none.decompress(
+              readExactly(this.#data, offset, this.pageSize, 'page'),
+              this.pageSize,
+            )
           : this.#unpack(this.#stream.dataAt(offset)),
       );
       return { state: 'stored', bytes };
@@ -254,7 +271,7 @@ export class PartitionPages implements PageReader {
 
   #unpack({ offset, size, flags }: ReturnType<PageStream['dataAt']>): Uint8Array {
     const data = readExactly(this.#data, offset, size, 'page data');
-    if ((flags & StreamFlags.zlib) === 0) return data.slice();
-    return this.#zlib.decompress(data, this.pageSize);
+    const codec = (flags & StreamFlags.zlib) === 0 ? this.#none : this.#zlib;
+    return codec.decompress(data, this.pageSize);
   }
 }

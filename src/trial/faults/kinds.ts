@@ -7,14 +7,15 @@ import type { FaultKind } from './kind.ts';
 import { lockHeld } from './lock.ts';
 import { memory } from './memory.ts';
 import { platformFaults } from './platform.ts';
-import { powerFaults } from './power.ts';
+import { powerLoss, writeCache } from './power.ts';
 
 export const faultKinds: readonly FaultKind[] = [
   memory,
   ...deviceFaults,
   ...dumpDeviceFaults,
+  writeCache,
   ...cpuFaults,
   lockHeld,
   ...platformFaults,
-  ...powerFaults,
+  powerLoss,
 ];

@@ -3,7 +3,7 @@
 import { millisecond } from '../../machine/clock.ts';
 import { done, type FaultKind, numberOf } from './kind.ts';
 
-const powerLoss: FaultKind = {
+export const powerLoss: FaultKind = {
   name: 'power-loss',
   family: 'platform',
   summary: 'the power fails while the dump is written',
@@ -25,7 +25,7 @@ const powerLoss: FaultKind = {
   },
 };
 
-const writeCache: FaultKind = {
+export const writeCache: FaultKind = {
   name: 'disk-write-cache',
   family: 'device',
   summary: 'writes stay in the memory of the disk for a while, which a loss of power clears',
@@ -37,5 +37,3 @@ const writeCache: FaultKind = {
     return done(`disks: up to ${cacheBytes} bytes that were written are not on the medium yet`);
   },
 };
-
-export const powerFaults: readonly FaultKind[] = [powerLoss, writeCache];
