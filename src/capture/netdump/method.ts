@@ -11,7 +11,6 @@ import { pageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { second } from '../../machine/clock.ts';
 import { u64Bytes } from '../../machine/edit.ts';
-import { sendIpi } from '../../machine/ipi.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { MachineStop } from '../../machine/stop.ts';
