@@ -168,7 +168,9 @@ describe.each(['lkcd-disk', 'mkdump', 'kexec'])('%s', { timeout: 600_000 }, (met
       const what = `seed ${seed}: ${name} at ${at.toString(16)}`;
       expect(changed, what).not.toEqual(trace);
       expect(changed.at(-1), what).toMatchObject({ what: 'stop' });
-      expect(report.failed?.kind, what).toMatch(/wild jump|nested fault/);
+      // What several CPUs execute may strike another one, and a method may wait for that.
+      const end = `${report.failed?.kind}: ${report.failed?.cause}`;
+      expect(end, what).toMatch(/^(wild jump|nested fault)|faulted in its NMI handler/);
     }
   });
 
