@@ -63,6 +63,19 @@ const mkdump: MethodDescription = {
   compressions: ['zlib', 'none', 'rle'],
 };
 
+const diskdump: MethodDescription = {
+  name: 'diskdump',
+  summary:
+    "the crashed kernel's own disk driver, polled, to a formatted partition; ends in DISKDUMP",
+  moment: 'after the panic',
+  generations: [
+    { name: '1.0', title: 'samples the signatures of its partition (November 2004)' },
+    { name: '2004-05', title: 'reads all of its partition before it writes (May 2004)' },
+  ],
+  format: 'diskdump',
+  compressions: ['none', 'zlib'],
+};
+
 const kexec: MethodDescription = {
   name: 'kexec',
   summary: 'a second kernel in a reserved region, as kdump starts it; ends in KDUMP',
@@ -114,6 +127,7 @@ const liveNaive: MethodDescription = {
 
 export const descriptions = {
   'lkcd-disk': lkcdDisk,
+  diskdump,
   netdump,
   kexec,
   mkdump,

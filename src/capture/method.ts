@@ -9,7 +9,7 @@ import { DumpError } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../codec/types.ts';
 import type { Progress } from '../dump/content.ts';
-import type { Disk, Partition } from '../machine/disk.ts';
+import type { DiskContent, Partition } from '../machine/disk.ts';
 import type { FileArea } from '../machine/files.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { OutsideFiles } from '../machine/outside.ts';
@@ -83,8 +83,10 @@ export interface CaptureTargets {
 
 /** What is left after the reboot: all that `save` may look at. */
 export interface AfterReboot {
-  readonly disk: Disk;
-  readonly files: FileArea;
+  /** The first one has the file system. */
+  readonly disks: readonly DiskContent[];
+  readonly disk: DiskContent;
+  readonly files: Pick<FileArea, 'names' | 'has' | 'open'>;
   /** What others than the machine keep for it: its host, a dump server. */
   readonly outside: OutsideFiles;
 }

@@ -1,6 +1,7 @@
 /** The dump methods by their names. */
 
 import { assert } from '../bytes/errors.ts';
+import { diskdump } from './diskdump/method.ts';
 import { hypervisor } from './hypervisor/method.ts';
 import { kexec } from './kexec/method.ts';
 import { live } from './live/method.ts';
@@ -12,6 +13,7 @@ import { netdump } from './netdump/method.ts';
 
 const methods: readonly DumpMethod<unknown>[] = [
   lkcdDisk,
+  diskdump,
   netdump,
   kexec,
   mkdump,

@@ -28,6 +28,7 @@ import { PhysicalMemory } from '../linux/physical.ts';
 import { utsname } from '../linux/system.ts';
 import { blueprintOf, type MachineOptions } from '../machine/blueprint.ts';
 import { second } from '../machine/clock.ts';
+import type { Disk, Partition } from '../machine/disk.ts';
 import { Machine, type SavedMachine } from '../machine/machine.ts';
 import type { SavedSnapshot, Snapshot } from '../machine/snapshot.ts';
 import { Questioner } from './answers.ts';
@@ -219,6 +220,7 @@ export class CaptureRun {
 
   #bringOut({ sink }: CaptureTarget, tools: CaptureTools): { saved?: Saved; problem: string } {
     const { partition } = this.method;
+    this.machine.settleDisks();
     try {
       const saved = this.method.save(this.machine, sink, this.options, tools);
       if (saved === undefined) {
@@ -236,14 +238,10 @@ export class CaptureRun {
   }
 
   #circumstances(noFile: string): Circumstances {
-    const { disk } = this.machine;
-    const { partition } = this.method;
-    const own = partition === undefined ? { start: 0, size: 0 } : disk.partition(partition);
-    const outside = disk.writes.map(([start, end]) => {
-      const inside = Math.min(end, own.start + own.size) - Math.max(start, own.start);
-      return end - start - Math.max(0, inside);
-    });
-    const bytesOutside = outside.reduce((sum, bytes) => sum + bytes, 0);
+    const bytesOutside = this.machine.disks.reduce(
+      (sum, disk) => sum + writtenOutside(disk, this.method.partition),
+      0,
+    );
     return { bytesOutside, lacking: this.#lacking, noFile };
   }
 
@@ -277,13 +275,31 @@ export class CaptureRun {
         targets: this.#targets,
       },
       disk: {
-        commands: machine.disk.commands,
-        bytes: machine.disk.writes.reduce((sum, [start, end]) => sum + end - start, 0),
+        commands: machine.disks.reduce((sum, { commands }) => sum + commands, 0),
+        bytes: machine.disks
+          .flatMap(({ writes }) => writes)
+          .reduce((sum, [start, end]) => sum + end - start, 0),
       },
       saved,
       verdict,
     };
   }
+}
+
+/** Bytes that were written where nobody meant a dump to be. */
+function writtenOutside(disk: Disk, use: Partition['use'] | undefined): number {
+  // A dump device that is somebody's file system was mistyped.
+  const own = disk.partitions.filter(
+    (partition) => partition.use === use && disk.holding(partition) !== 'file system',
+  );
+  const outside = disk.writes.map(([start, end]) =>
+    own.reduce((left, partition) => {
+      const inside =
+        Math.min(end, partition.start + partition.size) - Math.max(start, partition.start);
+      return left - Math.max(0, inside);
+    }, end - start),
+  );
+  return outside.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Neighbouring writes of one purpose as one. */

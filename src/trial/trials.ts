@@ -124,11 +124,16 @@ export class Trials {
   #preparedFor(choice: CaptureChoice, faults: readonly Fault[]): PreparedCapture {
     const blueprint = configure(this.#blueprint, faults);
     const { method, level, compression } = choice;
-    const { hardware, watchdogSeconds, dumpPartitionBytes, filesPartitionBytes } =
-      blueprint.options;
+    const {
+      hardware,
+      watchdogSeconds,
+      dumpPartitionBytes,
+      filesPartitionBytes,
+      dumpPartitionHolds,
+    } = blueprint.options;
     const key = JSON.stringify([
       method, level, compression, hardware?.name, watchdogSeconds, dumpPartitionBytes,
-      filesPartitionBytes,
+      filesPartitionBytes, dumpPartitionHolds,
     ]); // biome-ignore format: one list
     const prepared = this.#prepared.get(key) ?? new PreparedCapture(blueprint, choice);
     this.#prepared.delete(key);

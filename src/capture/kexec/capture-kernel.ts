@@ -146,7 +146,9 @@ function oldUtsname(memory: AddressSpace, vmcoreinfo: Vmcoreinfo): Utsname {
   return NewUtsname.read(memory.read(start + BigInt(offset), NewUtsname.size));
 }
 
+/** As dracut's script: the name, then `sync`. */
 function rename(machine: Machine): StageResult {
   machine.files.rename(incompleteName, finalName);
+  machine.disk.synchronize();
   return done;
 }

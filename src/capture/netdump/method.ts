@@ -11,7 +11,6 @@ import { pageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { second } from '../../machine/clock.ts';
 import { u64Bytes } from '../../machine/edit.ts';
-import { sendIpi } from '../../machine/ipi.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { MachineStop } from '../../machine/stop.ts';
@@ -31,7 +30,7 @@ import {
   type Stage,
   type StageResult,
 } from '../method.ts';
-import { faultOf, isAt } from '../panic-path.ts';
+import { freezeOthers, isAt } from '../panic-path.ts';
 import { saveFrom } from '../save-file.ts';
 import { reboot } from '../second-kernel.ts';
 import { answerTo, startNetdump } from './client.ts';
@@ -50,7 +49,7 @@ export const netdump: DumpMethod<NetdumpState> = {
 /** The module's functions: what runs on the panicking CPU, on the others, and for each packet. */
 const functions = ['netdump', 'netdump_freeze', 'netdump_send', 'netdump_receive'];
 const polling = { send: 'netdump_send', receive: 'netdump_receive' };
-const freezeNs = 3 * second;
+const freezeMs = 3000;
 /** How often it looks whether its time is up while it is asked for nothing. */
 const idleNs = second;
 /** Entered a second time, it waits so long and reboots. */
@@ -128,18 +127,7 @@ function enter(machine: Machine, { loaded }: NetdumpState): StageResult {
 
 /** By an ordinary interrupt: a CPU that has them off goes on with whatever it is at. */
 function freeze(machine: Machine): StageResult {
-  const remarks: string[] = [];
-  for (const cpu of machine.cpus) {
-    if (cpu.number === machine.panic.cpu) continue;
-    if (!sendIpi(machine, cpu)) {
-      remarks.push(`CPU ${cpu.number} does not freeze: it takes no interrupt`);
-      continue;
-    }
-    const fault = faultOf(machine, () => cpu.execute('netdump_freeze'));
-    if (fault === undefined) cpu.state = 'frozen';
-    else remarks.push(`CPU ${cpu.number} faulted when it was to freeze: ${fault.message}`);
-  }
-  machine.wait(freezeNs, 'freeze of the other CPUs');
+  const { remarks } = freezeOthers(machine, freezeMs, (cpu) => cpu.execute('netdump_freeze'));
   return { ...done, remarks };
 }
 
