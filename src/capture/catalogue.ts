@@ -51,6 +51,16 @@ const lkcdDisk: MethodDescription = {
   levels: [0, 16, 30],
 };
 
+const lkcdMem: MethodDescription = {
+  name: 'lkcd-mem',
+  summary: 'LKCD: memory is kept compressed in itself over a soft boot; ends in LKCD',
+  moment: 'after the panic',
+  generations: [{ name: '2002', title: 'two stages, the same kernel boots again by a jump' }],
+  format: 'lkcd',
+  compressions: ['zlib'],
+  levels: [0, 16, 30],
+};
+
 const mkdump: MethodDescription = {
   name: 'mkdump',
   summary: 'a mini kernel in its own region, loaded anywhere beforehand; ends in LKCD',
@@ -127,6 +137,7 @@ const liveNaive: MethodDescription = {
 
 export const descriptions = {
   'lkcd-disk': lkcdDisk,
+  'lkcd-mem': lkcdMem,
   diskdump,
   netdump,
   kexec,
