@@ -31,6 +31,8 @@ export interface MethodDescription {
   readonly format: 'kdump' | 'lkcd' | 'diskdump' | 'elf';
   /** The usual one first. */
   readonly compressions: readonly [CompressionName, ...CompressionName[]];
+  /** UDP port of the server that takes the dump; undefined: it needs none. */
+  readonly port?: number;
   /** The levels that it knows, in makedumpfile's bits; undefined: all, 0 to 31. */
   readonly levels?: readonly number[];
 }
@@ -103,6 +105,7 @@ const netdump: MethodDescription = {
   generations: [{ name: '2004', title: 'over netpoll, with locks that are reset' }],
   format: 'elf',
   compressions: ['none'],
+  port: 6666,
   levels: [0],
 };
 

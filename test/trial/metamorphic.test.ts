@@ -126,7 +126,7 @@ function flip(machine: Machine, at: number, count: number): readonly FaultNote[]
   return [];
 }
 
-const tried = ['lkcd-disk', 'diskdump', 'mkdump', 'kexec'];
+const tried = ['lkcd-disk', 'diskdump', 'netdump', 'mkdump', 'kexec'];
 
 describe.each(tried)('%s', { timeout: 600_000 }, (method) => {
   const of = prepared(method);
