@@ -34,6 +34,7 @@ const ofOptions: Readonly<Record<string, Values>> = {
   output: files(),
   trace: files(),
   picture: files('.svg', '.html'),
+  'keep-disk': files('.img'),
   svg: files('.svg'),
   script: files('.ts', '.mts', '.js', '.mjs'),
   'emit-types': files('.d.ts'),
