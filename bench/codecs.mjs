@@ -25,7 +25,7 @@ const rounds = 5;
 const names = ['zlib', 'lzo', 'snappy', 'zstd', 'rle'];
 
 /** Pages that are not zero, from all over a dump; from all of it where it is small. */
-async function samplePages(file) {
+export async function samplePages(file) {
   const dump = await openDump(fileSource(file), { codecs: createCodecs(nodeZlib) });
   const zero = Buffer.alloc(dump.pageSize);
   const every = dump.endPfn > most * everyRun ? everyRun : 1;
@@ -58,7 +58,11 @@ function rate(megabytes, items, work) {
   return megabytes / best;
 }
 
-function measureCodec(codec, pages) {
+/** One codec of ours: MB/s packed and unpacked, bytes packed. */
+export async function measureCodec(name, pages) {
+  const codecs = createCodecs(nodeZlib);
+  await codecs.prepare(name);
+  const codec = codecs.get(name);
   const size = pages[0].length;
   const megabytes = (pages.length * size) / 1e6;
   const packed = pages.map((page) => codec.compress(page));
@@ -76,8 +80,8 @@ function measureCodec(codec, pages) {
   };
 }
 
-/** By codec; empty where python3 is not here. */
-function measurePeers(pages, folder) {
+/** The C libraries, by codec; empty where python3 is not here. */
+export function measurePeers(pages, folder) {
   const python = findProgram('python3');
   if (python === undefined) return new Map();
   const file = join(folder, 'pages');
@@ -101,15 +105,13 @@ function measurePeers(pages, folder) {
 export async function benchCodecs(title, file, folder) {
   const pages = await samplePages(file);
   const whole = pages.length * pages[0].length;
-  const codecs = createCodecs(nodeZlib);
   const peers = measurePeers(pages, folder);
   const head = ['codec', 'packs MB/s', 'unpacks MB/s', 'size %', 'library packs', 'unpacks'];
   head.push('size %', 'packs, of the library');
   const table = new Table({ head, style: { head: [], border: [] } });
   const percent = (bytes) => ((100 * bytes) / whole).toFixed(1);
   for (const name of names) {
-    await codecs.prepare(name);
-    const ours = measureCodec(codecs.get(name), pages);
+    const ours = await measureCodec(name, pages);
     const row = [name, ours.pack.toFixed(0), ours.unpack.toFixed(0), percent(ours.bytes)];
     const peer = peers.get(name);
     if (peer === undefined) row.push('-', '-', '-', '-');

@@ -35,11 +35,28 @@ export interface MethodDescription {
   readonly levels?: readonly number[];
 }
 
+const lkcdDisk: MethodDescription = {
+  name: 'lkcd-disk',
+  summary: 'LKCD: the crashed kernel writes itself to a disk by its own block layer; ends in LKCD',
+  moment: 'after the panic',
+  generations: [
+    { name: '2005', title: 'polls the disk and needs no interrupt' },
+    { name: '2004', title: 'waits for interrupts; a queue that is not empty is a warning' },
+    { name: '2003', title: 'waits for interrupts; refuses a queue that is not empty' },
+  ],
+  format: 'lkcd',
+  compressions: ['rle', 'zlib', 'none'],
+  levels: [0, 16, 30],
+};
+
 const mkdump: MethodDescription = {
   name: 'mkdump',
   summary: 'a mini kernel in its own region, loaded anywhere beforehand; ends in LKCD',
   moment: 'after the panic',
-  generations: [{ name: '1.0', title: 'the control structure is in ordinary memory' }],
+  generations: [
+    { name: '1.0', title: 'the control structure is in ordinary memory' },
+    { name: 'later', title: 'it is in the region, which the kernel may not write to' },
+  ],
   format: 'lkcd',
   compressions: ['zlib', 'none', 'rle'],
 };
@@ -61,9 +78,22 @@ const kexec: MethodDescription = {
   name: 'kexec',
   summary: 'a second kernel in a reserved region, as kdump starts it; ends in KDUMP',
   moment: 'after the panic',
-  generations: [{ name: 'today', title: 'the low megabyte is reserved, nothing is copied' }],
+  generations: [
+    { name: 'today', title: 'the low megabyte is reserved, nothing is copied' },
+    { name: '2004', title: 'the first 640 KB are copied before the second kernel overwrites them' },
+  ],
   format: 'kdump',
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+};
+
+const netdump: MethodDescription = {
+  name: 'netdump',
+  summary: 'memory is handed page by page to a server that asks for it over UDP; ends in ELF',
+  moment: 'after the panic',
+  generations: [{ name: '2004', title: 'over netpoll, with locks that are reset' }],
+  format: 'elf',
+  compressions: ['none'],
+  levels: [0],
 };
 
 const hypervisor: MethodDescription = {
@@ -93,7 +123,9 @@ const liveNaive: MethodDescription = {
 };
 
 export const descriptions = {
+  'lkcd-disk': lkcdDisk,
   diskdump,
+  netdump,
   kexec,
   mkdump,
   hypervisor,

@@ -1,6 +1,6 @@
 /**
- * All RAM through page tables that map it in one piece: at its own address, as a mini kernel has
- * it, or in the kernel's direct map. Each large page is looked up once, as a TLB would.
+ * All RAM as a kernel sees it that maps it in one piece: a mini kernel at its own address, the
+ * crashed kernel in its direct map. Each large page is looked up once, as a TLB would.
  */
 
 import type { Page } from '../dump/types.ts';
@@ -14,12 +14,11 @@ const pagesInLarge = Number(largePage) / basePageSize;
 export class MappedPages {
   readonly #machine: Machine;
   readonly #tables: AddressSpace;
-  /** Where physical address 0 is mapped to. */
   readonly #base: bigint;
   /** By number of the large page: the PFN that its first page is mapped to. */
   readonly #large = new Map<number, number>();
 
-  /** `base`: where physical address 0 is mapped to. */
+  /** `base`: where the tables map physical address 0. */
   constructor(machine: Machine, tables: AddressSpace, base: bigint) {
     this.#machine = machine;
     this.#tables = tables;

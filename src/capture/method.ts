@@ -25,10 +25,20 @@ export interface CaptureOptions {
   readonly generation: string;
 }
 
+/** A dump server on a real network, as a synchronous method talks to it. */
+export interface Transport {
+  /** One packet. */
+  send(packet: Uint8Array): void;
+  /** The next packet, and how long it was waited for; undefined: none came in that time. */
+  receive(limitMs: number): { readonly packet: Uint8Array | undefined; readonly waitedMs: number };
+}
+
 /** What is lent to a method besides the machine. */
 export interface CaptureTools {
   /** Ready for the compression asked for. */
   readonly codecs: Codecs;
+  /** Undefined: the machine's network is emulated, with the server at its end. */
+  readonly transport?: Transport;
   readonly progress?: Progress;
 }
 

@@ -17,12 +17,13 @@ export function saveFrom(files: Files, names: readonly string[], sink: Sink): Sa
   const name = names.find((candidate) => files.has(candidate));
   if (name === undefined) return undefined;
   const source = files.open(name);
-  copy(source, sink);
+  copyTo(sink, source);
   const remarks = name === names.at(-1) ? [`the file is still called ${name}`] : [];
   return { bytes: source.size, remarks };
 }
 
-function copy(source: Source, sink: Sink): void {
+/** By the arrays that were written, where both sides know them. */
+export function copyTo(sink: Sink, source: Source): void {
   if (sink.writeKept !== undefined && source.pieces !== undefined) {
     for (const [offset, bytes] of source.pieces()) sink.writeKept(offset, [bytes]);
     return;

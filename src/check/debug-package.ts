@@ -4,7 +4,10 @@
  * that names no distribution gets no package: a guess would be installed, and would not match.
  *
  * Sources: package lists of the distributions; rpm's naming of debug packages; Ubuntu's dbgsym
- * archive; Debian's linux source package (since 4.x the packages end in -dbg).
+ * archive; Debian's linux source package (since 4.x the packages end in -dbg). Fedora's wiki, "How
+ * to use kdump to debug kernel crashes", and Red Hat's kdump guides enable the repositories of
+ * debug packages by name: fedora-debuginfo, updates-debuginfo, base-debuginfo (CentOS),
+ * rhel-9-for-x86_64-baseos-debug-rpms; all have "debug" in it.
  */
 
 export interface KernelIdentity {
@@ -107,8 +110,13 @@ function oracleUek({ release }: KernelIdentity): DebugPackage | undefined {
   if (found === undefined) return undefined;
   return rpm(`Oracle Linux ${found} (UEK)`, 'kernel-uek', release, {
     command: (name) => `${Number(found) >= 8 ? 'dnf' : 'yum'} install ${name}`,
-    note: "of Oracle's debuginfo repository, which has to be added",
+    // Oracle Linux 10: Installing DebugInfo Packages; the same for each release.
+    note: `of Oracle's debuginfo repository, which has to be added: ${oracleDebuginfo(found)}`,
   });
+}
+
+function oracleDebuginfo(release: string): string {
+  return `https://oss.oracle.com/ol${release}/debuginfo/`;
 }
 
 function fedora({ release }: KernelIdentity): DebugPackage | undefined {
@@ -134,7 +142,7 @@ function redHat({ release, banner = '' }: KernelIdentity): DebugPackage | undefi
   const tool = Number(found) >= 8 ? 'dnf' : 'yum';
   const unsaid = 'RHEL or a rebuild of it: its banner does not say whose, so compare the build ID';
   return rpm(`${builder ?? 'RHEL family'} ${found}`, 'kernel', release, {
-    command: tool === 'dnf' ? debuginfoInstall('dnf') : (name) => `debuginfo-install ${name}`,
+    command: debuginfoInstall(tool),
     note: builder === undefined ? unsaid : undefined,
   });
 }
@@ -173,13 +181,18 @@ function suse({ release, banner = '', buildId }: KernelIdentity): DebugPackage |
   if (parts === null || !/SUSE/.test(banner)) return undefined;
   const [, version, flavour] = parts;
   const name = `kernel-${flavour}-debuginfo`;
+  const isOpen = /openSUSE/.test(banner) || /-lp1\d/.test(release);
+  // Since the kernel moved to /usr: SLE and Leap 16, Tumbleweed.
+  const isInUsr = /Tumbleweed/.test(banner) || /-16\d{4}\./.test(release);
   const byBuildId = `zypper --plus-content debug install -C 'debuginfo(build-id)=${buildId}'`;
   return {
-    distribution: banner.includes('openSUSE') ? 'openSUSE' : 'SUSE Linux',
+    distribution: isOpen ? 'openSUSE' : 'SUSE Linux',
     name,
     version: `${version}.*`,
     command: buildId === undefined ? `zypper --plus-content debug search -s ${name}` : byBuildId,
-    file: `/usr/lib/debug/boot/vmlinux-${release}.debug`,
+    file: isInUsr
+      ? `/usr/lib/debug/usr/lib/modules/${release}/vmlinux.debug`
+      : `/usr/lib/debug/boot/vmlinux-${release}.debug`,
     note: "the package's version goes on with a number that the release does not have",
   };
 }

@@ -5,8 +5,9 @@
  */
 
 import { attempt, type DumpError } from '../bytes/errors.ts';
-import type { Dump } from '../dump/types.ts';
+import type { CpuState, Dump } from '../dump/types.ts';
 import { type Kernel, openKernel } from '../linux/kernel.ts';
+import { readLog } from '../linux/log.ts';
 import { dumpLevelBits } from '../linux/pages.ts';
 import { Vmcoreinfo } from '../linux/vmcoreinfo.ts';
 import {
@@ -52,8 +53,11 @@ export interface DumpInfo {
     readonly type: number;
     readonly count: number;
   }[];
-  /** Register sets in the file. */
-  readonly registers: number;
+  readonly registers: {
+    readonly cpus: number;
+    /** `NT_PRSTATUS`, `QEMU`: which kinds of them the file has. */
+    readonly kinds: readonly CpuState['source'][];
+  };
   readonly identity: Identity;
   readonly kernel: KernelPlace;
   readonly symbols: Symbols;
@@ -78,11 +82,11 @@ export function infoOf(dump: Dump): DumpInfo {
     incomplete: dump.incomplete,
     takenBy: takenBy(dump),
     notes: notesOf(dump),
-    registers: dump.cpus.length,
+    registers: registersOf(dump),
     identity,
     kernel: placeOf(dump, kernel),
     symbols: symbolsOf(identity),
-    lacks: lacksOf(dump, kernel, problems[0]),
+    lacks: lacksOf(dump, kernel, identity, problems[0]),
     problems,
   };
 }
@@ -95,6 +99,13 @@ function notesOf({ notes }: Dump): DumpInfo['notes'] {
     else known.count++;
   }
   return [...counts.values()];
+}
+
+/** Two kinds of notes tell of the same CPUs. */
+function registersOf({ cpus }: Dump): DumpInfo['registers'] {
+  const counts = new Map<CpuState['source'], number>();
+  for (const { source } of cpus) counts.set(source, (counts.get(source) ?? 0) + 1);
+  return { cpus: Math.max(0, ...counts.values()), kinds: [...counts.keys()] };
 }
 
 function placeOf(dump: Dump, kernel: Kernel | undefined): KernelPlace {
@@ -134,10 +145,18 @@ export function levelNames(level: number): string[] {
   );
 }
 
-function lacksOf(dump: Dump, kernel: Kernel | undefined, problem: DumpError | undefined): Lack[] {
+function lacksOf(
+  dump: Dump,
+  kernel: Kernel | undefined,
+  identity: Identity,
+  problem: DumpError | undefined,
+): Lack[] {
   const lacks: Lack[] = [];
-  const { level = 0, incomplete, architecture } = dump;
-  if (incomplete !== undefined) {
+  const { level = 0, incomplete, inOtherParts = [], architecture } = dump;
+  if (inOtherParts.length > 0) {
+    const means = `give all parts together; ${untold(identity)}`;
+    lacks.push({ what: 'the other parts of a split dump', means });
+  } else if (incomplete !== undefined) {
     lacks.push({
       what: `the dump is not whole: ${incomplete}`,
       means: '`tsdump check` says which parts',
@@ -172,11 +191,27 @@ function lacksOf(dump: Dump, kernel: Kernel | undefined, problem: DumpError | un
   return kernel === undefined ? lacks : [...lacks, ...kernelLacks(kernel)];
 }
 
+/** What only the other parts tell of this one. */
+function untold({ panic, uptimeSeconds, cpus, memoryBytes }: Identity): string {
+  const facts = Object.entries({
+    panic: panic.message ?? panic.task,
+    uptime: uptimeSeconds,
+    CPUs: cpus,
+    memory: memoryBytes,
+  });
+  const names = facts.flatMap(([name, fact]) => (fact === undefined ? [name] : []));
+  if (names.length === 0) return 'what is said here, this one tells';
+  return `${names.join(', ')} cannot be told from this one`;
+}
+
 function kernelLacks(kernel: Kernel): Lack[] {
   const lacks: Lack[] = [];
   const symbols = attempt(() => kernel.symbols.inKernel('_stext')) !== undefined;
   if (!symbols) {
-    const means = 'only what VMCOREINFO itself names can be read: the log';
+    const isLog = attempt(() => readLog(kernel).records.length > 0) === true;
+    const means = isLog
+      ? 'only what VMCOREINFO itself names can be read: the log'
+      : 'nothing of the kernel can be read, and of the log no record';
     return [{ what: 'symbols (kallsyms)', means }];
   }
   if (attempt(() => kernel.types.sizeOf('struct task_struct')) === undefined) {

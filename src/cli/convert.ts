@@ -84,7 +84,10 @@ async function convertBy(
   io: Io,
 ): Promise<ConvertReport> {
   const { writer, compression, level } = plan;
-  const prepared = await prepare(dump, { format: writer.name, level, pool });
+  const label = 'looking for pages of zeros: ';
+  const search = io.progress ? progressLine(io, dump.pageSize, label) : undefined;
+  const options = { format: writer.name, level, pool, progress: search?.update };
+  const prepared = await prepare(dump, options).finally(() => search?.clear());
   const losses = keptLosses(prepared, plan);
   refuseLosses(losses, plan);
   const { image } = prepared.content;
@@ -104,8 +107,8 @@ async function convertBy(
     sidecar: plan.sidecar,
   };
   if (plan.dryRun) {
-    const options = { format: writer.name, compression, codecs: world.codecs };
-    return { ...report, written: undefined, forecast: await levelsOf(dump, options) };
+    const forecast = { format: writer.name, compression, codecs: world.codecs };
+    return { ...report, written: undefined, forecast: await levelsOf(prepared, forecast) };
   }
   const narrow = plan.outputs.flatMap((path) => lackOfSpace(path, plan, report));
   for (const remark of narrow) io.err(`${remark}\n`);

@@ -92,7 +92,9 @@ export async function inspected(
   }
   return {
     fileBytes,
-    details: all.flatMap(({ details }) => details),
+    details: all.flatMap(({ details }, index) => {
+      return paths.length === 1 ? details : [{ name: 'file', value: paths[index]! }, ...details];
+    }),
     findings: all.flatMap(({ findings }) => findings),
     more: all.reduce((sum, { more }) => sum + more, 0),
     promisedPages: all[0]?.promisedPages,

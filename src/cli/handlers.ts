@@ -69,6 +69,17 @@ export interface RepairFlags extends InputFlags {
   readonly force?: boolean;
 }
 
+/** The options of `serve` as they were given. */
+export interface ServeFlags {
+  readonly listen?: string;
+  readonly dir?: string;
+  readonly protocol?: string;
+  readonly allow?: readonly string[];
+  readonly clients?: string;
+  readonly maxBytes?: string;
+  readonly count?: string;
+}
+
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
@@ -99,6 +110,7 @@ export interface Handlers {
   /** `images`: the disks of one machine. */
   save(images: readonly string[], flags: SaveFlags, settings: Settings): void | Promise<void>;
   info(request: InfoRequest, settings: Settings): void | Promise<void>;
+  serve(flags: ServeFlags, settings: Settings): void | Promise<void>;
   check(request: CheckRequest, settings: Settings): void | Promise<void>;
   /** The last of the files is the one to write. */
   convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;

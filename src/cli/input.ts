@@ -69,10 +69,23 @@ export async function openInput(paths: readonly string[], given: InputFlags): Pr
       hint: 'leave --ranges out',
     });
   }
-  const found = flags.ranges === given.ranges ? [] : [`the memory in ${path}: by ${flags.ranges}`];
-  const remarks = [...found, ...side.remarks];
+  const remarks = [...rangesRemarks(path, dump, { given, flags, side }), ...side.remarks];
   const whole = side.facts === undefined ? dump : withSidecar(dump, side.facts);
   return { dump: whole, flags, pages, remarks };
+}
+
+/** Raw memory tells of no hole, so what is not there looks like zeros. */
+function rangesRemarks(
+  path: string,
+  { format }: Dump,
+  { given, flags, side }: { given: InputFlags; flags: InputFlags; side: SideFile },
+): string[] {
+  if (flags.ranges !== given.ranges) return [`the memory in ${path}: by ${flags.ranges}`];
+  if (format !== 'raw' || flags.ranges !== undefined || side.facts !== undefined) return [];
+  return [
+    `${path} has no list of its memory: all of it from address 0 on is taken for memory ` +
+      '(--ranges FILE, in the form of /proc/iomem, names the parts that are)',
+  ];
 }
 
 interface SideFile {

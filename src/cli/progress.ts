@@ -1,4 +1,4 @@
-/** One line in place that tells how far the writing of a dump is: share, rate, time left. */
+/** One line in place that tells how far a dump is written or searched: share, rate, time left. */
 
 import type { Progress } from '../dump/content.ts';
 import type { Io } from './io.ts';
@@ -14,10 +14,11 @@ const interval = 200;
 const settled = 1000;
 const megabyte = 1024 * 1024;
 
-/** `now` is in milliseconds. */
+/** `label`: what is being done, where that is not the writing. `now` is in milliseconds. */
 export function progressLine(
   io: Pick<Io, 'err'>,
   pageSize: number,
+  label = '',
   now: () => number = () => performance.now(),
 ): ProgressLine {
   const start = now();
@@ -28,7 +29,7 @@ export function progressLine(
       const at = now();
       if (at - drawn < interval && done < total) return;
       drawn = at;
-      const text = lineOf(done, total, pageSize, at - start);
+      const text = label + lineOf(done, total, pageSize, at - start);
       io.err(`\r${text.padEnd(width)}`);
       width = text.length;
     },

@@ -19,8 +19,10 @@ export interface Codec {
 
 /** What the host lends: zlib streams (RFC 1950). Node's own, or fflate in a browser. */
 export interface Zlib {
-  inflate(input: Uint8Array, outputSize: number): Uint8Array;
-  deflate(input: Uint8Array, level: number): Uint8Array;
+  /** Throws for more than `most` bytes, and for what is damaged or cut. */
+  inflate(input: Uint8Array, most: number): Uint8Array;
+  /** Undefined where that would not be smaller than `input`. */
+  deflate(input: Uint8Array, level: number): Uint8Array | undefined;
 }
 
 /** The codecs that were made ready. `get` of another one is an `unsupported` DumpError. */

@@ -26,9 +26,6 @@ export function createZlib(zlib: Zlib): Codec {
       }
       return inflated;
     },
-    compress(input) {
-      const deflated = zlib.deflate(input, level);
-      return deflated.length < input.length ? deflated : undefined;
-    },
+    compress: (input) => zlib.deflate(input, level),
   };
 }

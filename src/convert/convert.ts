@@ -10,7 +10,7 @@ import { sharesZeros, writeDump, writeParts } from '../dump/writers.ts';
 import { dumpLevelBits } from '../linux/pages.ts';
 import { contentOf, LazyKernel } from './content.ts';
 import { costsOf, forecast, type LevelForecast } from './forecast.ts';
-import { imageOfLevel } from './level.ts';
+import { imageOfLevel, type SearchOptions } from './level.ts';
 
 export interface ConvertOptions {
   /** A writer's name. */
@@ -27,6 +27,7 @@ export interface ConvertOptions {
 /** What is to be written. */
 export interface Prepared {
   readonly dump: Dump;
+  readonly lazy: LazyKernel;
   readonly content: DumpContent;
   /** The dump's own filter level with the one that was asked for. */
   readonly level: number;
@@ -44,15 +45,15 @@ export interface Written {
 /** Throws `absent` where a level is asked for and the kinds of pages are not known. */
 export async function prepare(
   dump: Dump,
-  { format, level, pool }: Pick<ConvertOptions, 'format' | 'level' | 'pool'>,
+  { format, level, ...search }: Pick<ConvertOptions, 'format' | 'level'> & SearchOptions,
 ): Promise<Prepared> {
   const lazy = new LazyKernel(dump);
   // As makedumpfile: a page of zeros that takes a descriptor and no bytes stays known as one.
   const toLeaveOut = sharesZeros(format) ? level & ~dumpLevelBits.zero : level;
-  const { image, remarks: ofLevel } = await imageOfLevel(dump, lazy, toLeaveOut, pool);
+  const { image, remarks: ofLevel } = await imageOfLevel(dump, lazy, toLeaveOut, search);
   const { content, remarks } = contentOf(dump, format, lazy, image);
   const all = level | (dump.level ?? 0);
-  return { dump, content, level: all, remarks: [...remarks, ...ofLevel] };
+  return { dump, lazy, content, level: all, remarks: [...remarks, ...ofLevel] };
 }
 
 /**
@@ -92,14 +93,14 @@ function sumOf(summaries: readonly WriteSummary[]): WriteSummary {
 
 /** What files of this kind would take by level; nothing where that needs no forecast. */
 export async function levelsOf(
-  dump: Dump,
+  { dump, lazy }: Pick<Prepared, 'dump' | 'lazy'>,
   { format, compression, codecs }: Pick<ConvertOptions, 'format' | 'compression' | 'codecs'>,
 ): Promise<readonly LevelForecast[]> {
   await codecs.prepare(compression);
   const codec = codecs.get(compression);
   const costs = costsOf(format, dump, codec);
   if (costs === undefined) return [];
-  const { kernel } = new LazyKernel(dump);
+  const { kernel } = lazy;
   const told = attempt(() => forecast(kernel, dump, { codec, costs }));
   return (told ?? forecast(undefined, dump, { codec, costs })).levels;
 }

@@ -1,18 +1,12 @@
 /** What is wrong with a dump that can be opened, and what is to be said in its place. */
 
-import { attempt, DumpError } from '../bytes/errors.ts';
+import { attempt } from '../bytes/errors.ts';
 import type { Source } from '../bytes/source.ts';
-import { readStruct, type Values } from '../bytes/struct.ts';
-import { encodeUtf8 } from '../bytes/text.ts';
+import { encodeUtf8, jsonAddress } from '../bytes/text.ts';
 import { DumpOver } from '../dump/dump-over.ts';
-import {
-  ELFCLASS64,
-  Elf64Header,
-  Elf64Phdr,
-  ElfIdent,
-  PT_LOAD,
-  PT_NOTE,
-} from '../dump/elf/layout.ts';
+import { Elf64Header, PT_LOAD, PT_NOTE } from '../dump/elf/layout.ts';
+import { type ProgramHeader, readProgramHeaders } from '../dump/elf/program-headers.ts';
+import { classOf, readHeader } from '../dump/elf/read.ts';
 import type { Dump, ElfNote } from '../dump/types.ts';
 import { kernelMap } from '../linux/kernel-image.ts';
 import { Vmcoreinfo } from '../linux/vmcoreinfo.ts';
@@ -38,9 +32,10 @@ export function diagnose(dump: Dump): Diagnosis {
   const info = new Vmcoreinfo(mended.vmcoreinfo ?? '');
   if (dump.physBase !== undefined && info.physBase !== undefined) {
     if (dump.physBase !== info.physBase) {
+      const [header, kernel] = [jsonAddress(dump.physBase), jsonAddress(info.physBase)];
       findings.push({
         kind: 'phys-base',
-        problem: `the header says phys_base ${dump.physBase}, the kernel ${info.physBase}`,
+        problem: `the header says phys_base ${header}, the kernel ${kernel}`,
         mend: 'the header gets the right one',
       });
     }
@@ -93,9 +88,6 @@ function mendInfo(dump: Dump, findings: Finding[]): Dump {
   return new DumpOver(dump, { vmcoreinfo: text, notes });
 }
 
-/** More than any dump has; their order is looked at, not their number. */
-const headersRead = 4096;
-
 /** Where makedumpfile and crash look for the headers of an ELF file, and how. */
 function elfFindings(file: Source): Finding[] {
   const problems = attempt(() => elfProblems(file)) ?? [];
@@ -107,29 +99,24 @@ function elfFindings(file: Source): Finding[] {
 }
 
 function elfProblems(file: Source): string[] {
-  if (readStruct(file, 0, ElfIdent).ei_class !== ELFCLASS64) return [];
-  const header = readStruct(file, 0, Elf64Header);
-  const count = Math.min(header.e_phnum, headersRead);
-  const at = Number(header.e_phoff);
-  if (at > Number.MAX_SAFE_INTEGER) throw new DumpError('corrupt', `program headers at ${at}`);
-  const table = file.read(at, count * Elf64Phdr.size);
-  const headers = Array.from({ length: Math.floor(table.length / Elf64Phdr.size) }, (_, index) =>
-    Elf64Phdr.read(table, index * Elf64Phdr.size),
-  );
-  const loads = headers.filter(({ p_type }) => p_type === PT_LOAD);
-  const note = headers.find(({ p_type }) => p_type === PT_NOTE);
-  const data = loads.reduce(
-    (least, { p_offset }) => (p_offset < least ? p_offset : least),
-    1n << 63n,
-  );
+  const kind = classOf(file);
+  if (kind.bits === 32) return [];
+  const header = readHeader(file, kind);
+  const { headers, doubts } = readProgramHeaders(file, kind, header);
+  const loads = headers.filter(({ type }) => type === PT_LOAD);
+  const note = headers.find(({ type }) => type === PT_NOTE);
+  const data = loads.reduce((least, { offset }) => Math.min(least, offset), Infinity);
   return [
-    ...(at === Elf64Header.size ? [] : [`the program headers are at ${at}, not at 64`]),
-    ...(headers[0]?.p_type === PT_NOTE || note === undefined
+    ...doubts.map(({ message }) => message),
+    ...(header.phoff === Elf64Header.size
+      ? []
+      : [`the program headers are at ${header.phoff}, not at 64`]),
+    ...(headers[0]?.type === PT_NOTE || note === undefined
       ? []
       : ['the notes are not the first program header']),
     ...(note === undefined ? ['there is no segment of notes'] : []),
-    ...(note !== undefined && note.p_offset > data ? ['the notes stand behind the memory'] : []),
-    ...(loads.length > 0 && loads.every(({ p_vaddr }) => p_vaddr === 0n)
+    ...(note !== undefined && note.offset > data ? ['the notes stand behind the memory'] : []),
+    ...(loads.length > 0 && loads.every(({ virtual }) => virtual === 0n)
       ? ['no segment has a virtual address']
       : []),
     ...(isInOrder(loads) ? [] : ['the segments are not in order']),
@@ -137,7 +124,7 @@ function elfProblems(file: Source): string[] {
 }
 
 /** The kernel's image comes first in what the kernel itself makes, and is no RAM of its own. */
-function isInOrder(loads: readonly Values<typeof Elf64Phdr.fields>[]): boolean {
-  const ram = loads.filter(({ p_vaddr }) => p_vaddr < kernelMap);
-  return ram.every(({ p_paddr }, index) => index === 0 || p_paddr >= ram[index - 1]!.p_paddr);
+function isInOrder(loads: readonly ProgramHeader[]): boolean {
+  const ram = loads.filter(({ virtual }) => virtual < kernelMap);
+  return ram.every(({ physical }, index) => index === 0 || physical >= ram[index - 1]!.physical);
 }

@@ -2,6 +2,7 @@
 
 import { DumpError } from '../bytes/errors.ts';
 import { plural } from '../bytes/text.ts';
+import type { Progress } from '../dump/content.ts';
 import { FilteredImage, findPooledZeroPages, findZeroPages } from '../dump/filtered.ts';
 import type { PagePool } from '../dump/packed-pages.ts';
 import type { Dump, MemoryImage } from '../dump/types.ts';
@@ -9,6 +10,12 @@ import type { Kernel } from '../linux/kernel.ts';
 import { keptPages } from '../linux/page-filter.ts';
 import { dumpLevelBits } from '../linux/pages.ts';
 import type { LazyKernel } from './content.ts';
+
+/** For the search for zero pages, which has to read them. */
+export interface SearchOptions {
+  readonly pool?: PagePool | undefined;
+  readonly progress?: Progress | undefined;
+}
 
 export interface LevelImage {
   readonly image: MemoryImage;
@@ -20,13 +27,15 @@ export async function imageOfLevel(
   dump: Dump,
   lazy: LazyKernel,
   level: number,
-  pool: PagePool | undefined,
+  { pool, progress }: SearchOptions,
 ): Promise<LevelImage> {
   if (level === 0) return { image: dump, remarks: [] };
   const { kept, unknown } = keptPages(() => kernelOf(dump, lazy), dump, level);
   if ((level & dumpLevelBits.zero) !== 0) {
     kept.subtract(
-      pool === undefined ? findZeroPages(dump, kept) : await findPooledZeroPages(dump, kept, pool),
+      pool === undefined
+        ? findZeroPages(dump, kept)
+        : await findPooledZeroPages(dump, kept, pool, progress),
     );
   }
   const remarks = unknown === 0 ? [] : [`${plural(unknown, 'page')} of unknown kind stay`];

@@ -5,7 +5,7 @@
  */
 
 import { attempt, DumpError } from '../bytes/errors.ts';
-import { cstring } from '../bytes/text.ts';
+import { cstring, jsonAddress } from '../bytes/text.ts';
 import { DumpOver } from '../dump/dump-over.ts';
 import type { Dump } from '../dump/types.ts';
 import { kernelPageTables } from '../linux/core.ts';
@@ -36,7 +36,10 @@ export function disproof(dump: Dump, text: string): string | undefined {
 
 function misplaced(info: Vmcoreinfo, memory: AddressSpace, uts: bigint): string | undefined {
   const found = memory.translate(uts).physical - (uts - kernelMap);
-  if (found !== info.physBase) return `phys_base is ${info.physBase}, by the page tables ${found}`;
+  if (found !== info.physBase) {
+    const told = info.physBase === undefined ? 'not told' : jsonAddress(info.physBase);
+    return `phys_base is ${told}, by the page tables ${jsonAddress(found)}`;
+  }
   const { kernelOffset } = info;
   const start = info.symbol('_stext');
   if (kernelOffset === undefined || start === undefined) return undefined;

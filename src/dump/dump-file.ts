@@ -96,6 +96,10 @@ export class DumpFile implements Dump {
     return this.#facts.level;
   }
 
+  get inOtherParts(): DumpFacts['inOtherParts'] {
+    return this.#facts.inOtherParts;
+  }
+
   state(pfn: number): PageState {
     return this.#pages.state(pfn);
   }

@@ -23,6 +23,7 @@ export class DumpOver implements Dump {
   readonly physBase: Dump['physBase'];
   readonly panic: Dump['panic'];
   readonly level: Dump['level'];
+  readonly inOtherParts: Dump['inOtherParts'];
   readonly file: Dump['file'];
   readonly #of: Dump;
 
@@ -42,6 +43,7 @@ export class DumpOver implements Dump {
     this.physBase = own.physBase ?? of.physBase;
     this.panic = own.panic ?? of.panic;
     this.level = own.level ?? of.level;
+    this.inOtherParts = of.inOtherParts;
     this.file = of.file;
     this.#of = of;
   }

@@ -5,7 +5,7 @@
 
 import { Bitmap } from '../bytes/bitmap.ts';
 import { DumpError } from '../bytes/errors.ts';
-import { isZeroPage } from './content.ts';
+import { isZeroPage, type Progress } from './content.ts';
 import { batchesOf, type PagePool } from './packed-pages.ts';
 import { joinRuns } from './runs.ts';
 import type { MemoryImage, Page, PageRun, PageState, PfnRange } from './types.ts';
@@ -83,8 +83,12 @@ export async function findPooledZeroPages(
   image: MemoryImage,
   within: Bitmap,
   pool: PagePool,
+  progress?: Progress,
 ): Promise<Bitmap> {
   const zero = pageMap(image);
+  let total = 0;
+  for (const { first, end } of unknownPages(image, within, zero)) total += end - first;
+  let done = 0;
   const batches = batchesOf(unknownPages(image, within, zero));
   for await (const { runs, sizes } of pool.findZeros(batches)) {
     let index = 0;
@@ -93,6 +97,8 @@ export async function findPooledZeroPages(
         if (sizes[index++]! > image.pageSize) zero.add(pfn);
       }
     }
+    done += sizes.length;
+    progress?.(done, total);
   }
   return zero;
 }

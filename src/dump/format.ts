@@ -18,6 +18,7 @@ export type DumpFacts = Pick<
   | 'physBase'
   | 'panic'
   | 'level'
+  | 'inOtherParts'
 >;
 
 /** The pages of a file, uncached. See MemoryImage for the meanings. */

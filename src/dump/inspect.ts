@@ -11,6 +11,7 @@ const inspectors: Readonly<Record<string, () => Promise<Inspect>>> = {
   elf: async () => (await import('./elf/inspect.ts')).inspectElf,
   lkcd: async () => (await import('./lkcd/inspect.ts')).inspectLkcd,
   mkdump: async () => (await import('./mkdump/inspect.ts')).inspectMkdump,
+  lime: async () => (await import('./lime/inspect.ts')).inspectLime,
   diskdump: async () => (await import('./diskdump/inspect.ts')).inspectDiskdump,
 };
 

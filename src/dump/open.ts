@@ -6,6 +6,7 @@ import type { Codecs } from '../codec/types.ts';
 import { DumpFile } from './dump-file.ts';
 import type { OpenContext, OpenedFile } from './format.ts';
 import { formats } from './formats.ts';
+import { hasBanner } from './raw/detect.ts';
 import { refusalByName, refusalByStart } from './refused.ts';
 import { alone, joined, type PartFile } from './split.ts';
 import type { Dump, MemoryRange } from './types.ts';
@@ -88,6 +89,15 @@ async function refuseInner(source: Source): Promise<never> {
 function unknownFormat(source: Source): DumpError {
   const start = source.read(0, 16);
   const where = { file: source.name, offset: 0 };
+  if (hasBanner(source)) {
+    // A disk image may hold one too, and what a killed run left of raw memory has any name.
+    return new DumpError('unsupported', 'not a dump of a known format; a Linux kernel is in it', {
+      where,
+      hint:
+        'memory as it is opens with --format raw; --ranges FILE says which memory that is, in ' +
+        'the form of /proc/iomem (without it, all from address 0 on)',
+    });
+  }
   if (start.length > 0 && start.every((byte) => byte === 0)) {
     return new DumpError('unsupported', 'not a dump: it starts with zeros', {
       where,

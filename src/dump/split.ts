@@ -9,7 +9,7 @@ import type { Source } from '../bytes/source.ts';
 import { plural } from '../bytes/text.ts';
 import type { OpenedFile, PageReader, Part } from './format.ts';
 import { joinRuns } from './runs.ts';
-import type { Page, PageRun, PageState } from './types.ts';
+import type { Page, PageRun, PageState, PfnRange } from './types.ts';
 
 export interface PartFile {
   readonly source: Source;
@@ -51,10 +51,9 @@ export function joined(files: readonly PartFile[]): OpenedFile {
   }
   const { facts } = first.opened;
   const count = plural(parts.length, 'part');
-  return {
-    facts: { ...facts, description: `${facts.description}, ${count} of a split dump` },
-    pages: new SplitPages(parts),
-  };
+  const pages = new SplitPages(parts);
+  const description = `${facts.description}, ${count} of a split dump`;
+  return { facts: { ...facts, description, inOtherParts: pages.gaps }, pages };
 }
 
 interface OrderedPart {
@@ -86,7 +85,7 @@ class SplitPages implements PageReader {
   readonly endPfn: number;
   readonly #parts: readonly OrderedPart[];
   /** Ranges of PFNs that no part holds. */
-  readonly #gaps: readonly { readonly first: number; readonly end: number }[];
+  readonly gaps: readonly PfnRange[];
 
   constructor(parts: readonly OrderedPart[]) {
     const [first] = parts;
@@ -95,7 +94,7 @@ class SplitPages implements PageReader {
     this.#parts = parts.filter(({ part }) => part.end > part.first);
     const ends = [0, ...this.#parts.map(({ part }) => part.end)];
     const starts = [...this.#parts.map(({ part }) => part.first), this.endPfn];
-    this.#gaps = ends
+    this.gaps = ends
       .map((end, index) => ({ first: end, end: starts[index]! }))
       .filter((gap) => first!.part.promised(gap.first, gap.end) > 0);
     // Of a dump whose parts all are empty, one still knows what was excluded.
@@ -103,7 +102,7 @@ class SplitPages implements PageReader {
   }
 
   get incomplete(): string | undefined {
-    const missing = this.#gaps.map(({ first, end }) => {
+    const missing = this.gaps.map(({ first, end }) => {
       return `no part holds pages 0x${first.toString(16)} to 0x${(end - 1).toString(16)}`;
     });
     const ofParts = this.#parts.flatMap(({ source, opened }) => {

@@ -132,6 +132,8 @@ export interface Dump extends MemoryImage {
    * The other ones are no RAM that it knows of. LKCD cannot tell: it has none.
    */
   lost?(): Iterable<PageRun>;
+  /** Of a split dump: what the parts hold that were not given. */
+  readonly inOtherParts?: readonly PfnRange[] | undefined;
   /** The file as it lies on the disk; undefined where memory comes from none. */
   readonly file?: Source | undefined;
   close(): void;

@@ -38,6 +38,13 @@ export class AddressSpace {
     return this.#locate(BigInt.asUintN(64, address)).physical;
   }
 
+  /** Is that page in the dump, as far as its index says? Throws where nothing is mapped. */
+  holds(address: bigint): boolean {
+    const { image } = this.physical;
+    const state = image.state(Number(this.physicalOf(address) / BigInt(image.pageSize)));
+    return state === 'stored' || state === 'zero';
+  }
+
   /** `length` bytes, all of them or a DumpError. May be a view into the page cache: read-only. */
   read(address: bigint, length: number): Uint8Array {
     const start = BigInt.asUintN(64, address);

@@ -31,7 +31,8 @@ export function readSparse(memory: AddressSpace, address: bigint, length: number
     const at = BigInt.asUintN(64, address + BigInt(done));
     const size = Math.min(basePageSize - Number(at & 0xfffn), length - done);
     const page = attempt(
-      () => memory.read(at, size),
+      // Once it is known why the first is not there, an error for each of the others costs time.
+      () => (problem === undefined || memory.holds(at) ? memory.read(at, size) : undefined),
       (error) => {
         problem ??= error;
       },

@@ -21,6 +21,8 @@ export class KernelTables {
   readonly #vmcoreinfo: Vmcoreinfo;
   readonly #timed: Timed;
   #kallsyms: Kallsyms | undefined;
+  /** Looking for it in vain takes long, and every symbol is looked up in it. */
+  #noKallsyms: DumpError | undefined;
   #btf: Btf | undefined;
 
   /** `file`: for errors. `kallsyms`: where it has been found already. */
@@ -39,8 +41,14 @@ export class KernelTables {
   }
 
   get kallsyms(): Kallsyms {
-    this.#kallsyms ??= this.#timed('symbols', () => this.#findKallsyms());
-    return this.#kallsyms;
+    if (this.#noKallsyms !== undefined) throw this.#noKallsyms;
+    try {
+      this.#kallsyms ??= this.#timed('symbols', () => this.#findKallsyms());
+      return this.#kallsyms;
+    } catch (error) {
+      if (error instanceof DumpError) this.#noKallsyms = error;
+      throw error;
+    }
   }
 
   /** The types of vmlinux. */

@@ -3,8 +3,8 @@
  * not measured; a verdict depends on them only through a deadline. Assumed are: for the virtual
  * machines an SSD behind the host; for 2004 a 10,000 rpm parallel SCSI disk (5 ms seek, 60 MB/s)
  * and a 2 GHz CPU; for the server of today an NVMe SSD and firmware that trains its memory for a
- * minute. Caches: 8 MB then, 32 and 64 MB now. Limits of transfers: virtio_scsi and vmw_pvscsi
- * 512 KB, aic7xxx 256 KB, NVMe 1 MB.
+ * minute; networks of 1 Gbit/s, 100 Mbit/s and 10 Gbit/s. Caches: 8 MB then, 32 and 64 MB now.
+ * Limits of transfers: virtio_scsi and vmw_pvscsi 512 KB, aic7xxx 256 KB, NVMe 1 MB.
  */
 
 import { DumpError } from '../bytes/errors.ts';
@@ -37,6 +37,11 @@ export interface HardwareProfile {
     readonly cacheBytes: number;
     readonly cacheNs: number;
   };
+  readonly network: {
+    readonly bytesPerSecond: number;
+    /** One way, from the last byte sent to the first one handled. */
+    readonly latencyNs: number;
+  };
   readonly cpu: {
     /** From the send of an NMI to the first instruction of its handler. */
     readonly nmiNs: number;
@@ -57,6 +62,8 @@ export interface HardwareProfile {
 
 const KB = 1024;
 const MB = 1e6;
+
+const gigabit = { bytesPerSecond: 125 * MB, latencyNs: 50 * microsecond };
 
 const cpuOfToday: HardwareProfile['cpu'] = {
   nmiNs: 20 * microsecond,
@@ -90,6 +97,7 @@ export const virtioScsi: HardwareProfile = {
     cacheBytes: 32 * MB,
     cacheNs: 5 * second,
   },
+  network: gigabit,
   cpu: cpuOfToday,
   boot: { captureKernelNs: 3 * second, miniKernelNs: 300 * millisecond, firmwareNs: 5 * second },
 };
@@ -124,6 +132,7 @@ const scsi2004: HardwareProfile = {
     cacheBytes: 8 * MB,
     cacheNs: 5 * second,
   },
+  network: { bytesPerSecond: 12.5 * MB, latencyNs: 200 * microsecond },
   cpu: {
     nmiNs: 50 * microsecond,
     functionNs: 3 * microsecond,
@@ -158,6 +167,7 @@ const nvmeServer: HardwareProfile = {
     cacheBytes: 64 * MB,
     cacheNs: second,
   },
+  network: { bytesPerSecond: 1_250 * MB, latencyNs: 30 * microsecond },
   cpu: { ...cpuOfToday, hashBytesPerSecond: 500 * MB, copyBytesPerSecond: 8_000 * MB },
   boot: { captureKernelNs: 8 * second, miniKernelNs: 500 * millisecond, firmwareNs: 90 * second },
 };

@@ -3,7 +3,10 @@
 import type { Cpu } from './cpu.ts';
 import type { Machine } from './machine.ts';
 
-/** False: the CPU did not take it and goes on with what it is at. The delivery takes its time. */
+/**
+ * Lets the time of its delivery pass. False: the CPU did not take it, and goes on with what it is
+ * at.
+ */
 export function sendIpi(machine: Machine, to: Cpu): boolean {
   const what = `IPI to CPU ${to.number}`;
   machine.spend(machine.hardware.cpu.interruptNs, what);

@@ -28,6 +28,8 @@ import { type HardwareProfile, virtioScsi } from './hardware.ts';
 import { InterruptController, type InterruptLine } from './interrupts.ts';
 import { MachineDump, type RegisterSource } from './machine-dump.ts';
 import { MachineMemory, type SavedMemory } from './memory.ts';
+import { Network, type SavedNetwork } from './network.ts';
+import { Nic, type SavedNic } from './nic.ts';
 import { OutsideFiles, type SavedOutside } from './outside.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import type { PhysicalRange } from './ram.ts';
@@ -46,6 +48,8 @@ interface SavedParts {
   readonly otherDisks: readonly SavedDisk[];
   readonly files: SavedFiles;
   readonly outside: SavedOutside;
+  readonly nic: SavedNic;
+  readonly network: SavedNetwork;
   readonly ownPlaces: readonly PhysicalRange[];
   readonly ownWrites: readonly OwnWrite[];
   readonly resident: readonly (readonly [name: string, code: ResidentCode])[];
@@ -82,6 +86,8 @@ export class Machine {
   readonly disk: Disk;
   readonly files: FileArea;
   readonly outside: OutsideFiles;
+  readonly nic: Nic;
+  readonly network: Network;
   readonly cpus: readonly Cpu[];
   readonly ownWrites: OwnWrites;
   /** Everything that was changed before the instant. */
@@ -141,6 +147,9 @@ export class Machine {
     this.#running = new RunningCpus(blueprint.running, saved?.running);
     this.files = new FileArea(this.disk, saved?.files);
     this.outside = new OutsideFiles(saved?.outside);
+    this.nic = new Nic(saved?.nic);
+    const wire = this.hardware.network;
+    this.network = new Network(this.clock, wire, this.#trace, saved?.network);
     this.ownWrites = new OwnWrites(input.pageSize, saved?.ownPlaces, saved?.ownWrites);
     this.#resident = new Map(saved?.resident);
     const around: CpuSurroundings = {
@@ -200,8 +209,8 @@ export class Machine {
 
   /** Who was at what, and when: for pictures. */
   get activity(): readonly Activity[] {
-    const stopped = this.cpus.filter(({ state }) => state === 'in NMI' || state === 'frozen');
-    const spans = stopped.map(({ number, state }): Activity => {
+    const isHeld = ({ state }: Cpu): boolean => state === 'in NMI' || state === 'frozen';
+    const spans = this.cpus.filter(isHeld).map(({ number, state }): Activity => {
       const lane = `CPU ${number}`;
       const last = this.#trace.activity.findLast((span) => span.lane === lane);
       return { lane, startNs: last?.endNs ?? 0, endNs: this.clock.now, what: state };
@@ -406,6 +415,8 @@ export class Machine {
       otherDisks: this.disks.slice(1).map((disk) => disk.save()),
       files: this.files.save(),
       outside: this.outside.save(),
+      nic: this.nic.save(),
+      network: this.network.save(),
       ownPlaces: [...this.ownWrites.places],
       ownWrites: [...this.ownWrites.list],
       resident: [...this.#resident],

@@ -109,10 +109,14 @@ function fileFacts({ info, fileBytes, details }: InfoView): Fact[] {
       'level',
       optional(level, (bits) => `${bits}${names.length > 0 ? ` (${names.join(', ')})` : ''}`),
     ],
-    ['registers', registers === 0 ? 'none' : plural(registers, 'set')],
+    ['registers', registersText(registers)],
     ['notes', notes.map(({ name, type, count }) => `${count} ${name || '-'}/${type}`).join(', ')],
     ...details.map(({ name, value }): Fact => ['details', `${name}: ${value}`]),
   ];
+}
+
+function registersText({ cpus, kinds }: DumpInfo['registers']): string {
+  return cpus === 0 ? 'none' : `of ${plural(cpus, 'CPU')} (${kinds.join(', ')})`;
 }
 
 const origins = {
@@ -128,7 +132,7 @@ function placeFacts({ kernel, architecture }: DumpInfo): Fact[] {
   return [
     ['VMCOREINFO', origins[vmcoreinfo]],
     ['KASLR', optional(kaslrOffset, (offset) => `moved by 0x${offset.toString(16)}`)],
-    ['phys_base', optional(physBase, String)],
+    ['phys_base', optional(physBase, jsonAddress)],
     ['paging', optional(pagingLevels, (levels) => `${levels} levels`)],
   ];
 }
@@ -163,7 +167,7 @@ function infoJson({ info, fileBytes, details }: InfoView): Json {
       pageSize: info.pageSize,
       level: level === undefined ? null : { bits: level, names: levelNames(level) },
       incomplete: info.incomplete ?? null,
-      registers: info.registers,
+      registers: info.registers.cpus,
       notes: info.notes.map(({ name, type, count }) => ({ name, type, count })),
       details: details.map(({ name, value }) => ({ name, value })),
     },
@@ -189,7 +193,7 @@ function infoJson({ info, fileBytes, details }: InfoView): Json {
     kernel: {
       vmcoreinfo: kernel.vmcoreinfo,
       kaslrOffset: kernel.kaslrOffset === undefined ? null : jsonAddress(kernel.kaslrOffset),
-      physBase: kernel.physBase === undefined ? null : kernel.physBase.toString(),
+      physBase: kernel.physBase === undefined ? null : jsonAddress(kernel.physBase),
       pagingLevels: kernel.pagingLevels ?? null,
     },
     symbols: {

@@ -127,6 +127,42 @@ describe('check of a dump that was cut', () => {
   });
 });
 
+describe('check of a LiME image', () => {
+  const lime = (...headers: readonly (readonly [magic: string, at: number, end: number])[]) =>
+    Buffer.concat(
+      headers.map(([magic, at, end]) => {
+        const range = Buffer.alloc(32 + end - at);
+        range.write(magic);
+        range.writeUInt32LE(1, 4);
+        range.writeBigUInt64LE(BigInt(at), 8);
+        range.writeBigUInt64LE(BigInt(end - 1), 16);
+        return range;
+      }),
+    );
+
+  test('a header that is none is damage at its offset; the pages before it are counted', () => {
+    const file = written('bad.lime', lime(['EMiL', 0x1000, 0x3000], ['LiMe', 0x8000, 0x9000]));
+    const { status, data } = checked([file]);
+    expect({ status, verdict: data.verdict.name }).toEqual({ status: 1, verdict: 'damaged' });
+    expect(data.pages.stored).toBe(2);
+    expect(data.findings).toMatchObject([{ kind: 'damage', where: { offset: 32 + 0x2000 } }]);
+  });
+
+  test('zeros where a header should be are a writer that stopped', () => {
+    const room = Buffer.concat([lime(['EMiL', 0x1000, 0x3000]), Buffer.alloc(4096)]);
+    const { data } = checked([written('room.lime', room)]);
+    expect(data.verdict.name).toBe('incomplete');
+    expect(data.findings).toMatchObject([{ kind: 'cut', where: { offset: 32 + 0x2000 } }]);
+  });
+
+  test('ranges in disorder are a remark', () => {
+    const file = written('order.lime', lime(['EMiL', 0x8000, 0x9000], ['EMiL', 0x1000, 0x2000]));
+    expect(checked([file]).data.findings).toMatchObject([
+      { kind: 'remark', where: { offset: 32 + 0x1000 } },
+    ]);
+  });
+});
+
 describe('check of formats that have no list of pages', () => {
   const path = join(folder, 'vmcore.lkcd');
 

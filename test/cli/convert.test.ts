@@ -1,6 +1,7 @@
 /** `tsdump convert` as a user runs it, on the default machine's memory. */
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -8,6 +9,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  watch,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -268,4 +271,44 @@ test('what was cut is converted as far as it goes, and flagged incomplete', asyn
     was.close();
     is.close();
   }
+});
+
+/**
+ * Converts by two threads and sends the signal when headers and some pages are written; again where
+ * all was written before the signal came. The result is the signal that ended it.
+ */
+async function endedWhileWriting(signal: NodeJS.Signals, to: string): Promise<string | undefined> {
+  for (let run = 0; run < 10; run++) {
+    const words = ['convert', machine, 'out', '--to', to, '--jobs', '2', '--force', '--quiet'];
+    const child = spawn(process.execPath, [program, ...words], { cwd, stdio: 'ignore' });
+    const watcher = watch(cwd, (_, name) => {
+      if (!name?.endsWith('.part')) return;
+      // The name is also there for an instant at the start, when it is tried.
+      const size = statSync(path(name), { throwIfNoEntry: false })?.size ?? 0;
+      if (size > 256 * 1024) child.kill(signal);
+    });
+    const [, by] = await once(child, 'exit');
+    watcher.close();
+    if (by !== null) return by;
+  }
+  return undefined;
+}
+
+describe('two threads that write a dump', () => {
+  test('end by SIGINT, 130 for a shell, and leave no file', async () => {
+    expect(await endedWhileWriting('SIGINT', 'kdump')).toBe('SIGINT');
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test.each(['kdump', 'diskdump', 'lkcd', 'mkdump', 'elf'])(
+    'killed, leave no file of that name; what there is of %s says that it is incomplete',
+    async (to) => {
+      expect(await endedWhileWriting('SIGKILL', to)).toBe('SIGKILL');
+      const left = readdirSync(cwd);
+      expect(left).toEqual([expect.stringMatching(/^out\.\d+\.part$/)]);
+      const dump = await open(path(left[0]!));
+      expect(dump.incomplete).toBeDefined();
+      dump.close();
+    },
+  );
 });

@@ -25,6 +25,8 @@ describe('info of a whole dump', () => {
     expect(stdout).toContain(`buildid/${buildId}/debuginfo`);
     expect(stdout).toContain('2026 (by the machine');
     expect(stdout).toContain('QEMU');
+    expect(stdout).toMatch(/^registers +of 2 CPUs \(NT_PRSTATUS, QEMU\)$/m);
+    expect(stdout).toMatch(/^phys_base +0xffffffffe6e00000$/m);
     expect(stdout).toMatch(/^level +23 \(zero, cache, private-cache, free\)$/m);
   });
 
@@ -57,6 +59,30 @@ describe('info of older kernels', () => {
     const lacks = data.lacks.map((lack: { what: string }) => lack.what);
     expect(lacks).toContain('types (BTF)');
     expect(lacks).toContain('VMCOREINFO in the file');
+  });
+});
+
+describe('info of one part of a split dump', () => {
+  beforeAll(() => {
+    tsdump(['convert', machine, 'part', '--to', 'kdump', '--split', '3'], { cwd: folder });
+  });
+
+  test('says what only the others tell, and does not promise the log that they hold', () => {
+    const { stdout } = tsdump(['info', 'part.1'], { cwd: folder });
+    const said = stdout.replaceAll(/\s+/g, ' ');
+    expect(said).toContain(
+      'the other parts of a split dump: give all parts together; panic, uptime, CPUs, memory ' +
+        'cannot be told from this one',
+    );
+    expect(said).not.toContain('can be read: the log');
+  });
+
+  test('all parts together lack none', () => {
+    const { stdout } = tsdump(['info', 'part.2', 'part.0', 'part.1'], { cwd: folder });
+    expect(stdout).not.toContain('other parts');
+    // What the headers say differs from part to part.
+    expect(stdout).toMatch(/^ +file: part\.0\n +header version: 6$/m);
+    expect(stdout).toContain('sysrq triggered crash');
   });
 });
 

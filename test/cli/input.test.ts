@@ -44,9 +44,18 @@ async function refusal(promise: Promise<unknown>): Promise<DumpError> {
 
 describe('raw memory', () => {
   test('a file that says nothing of itself is no dump until it is called raw', () => {
-    expect(tsdump(['analyze', raw, 'sys'])).toMatchObject({ status: 3 });
+    const { status, stderr } = tsdump(['analyze', raw, 'sys']);
+    expect(status).toBe(3);
+    expect(stderr).toContain('a Linux kernel is in it');
+    expect(stderr).toContain('--format raw; --ranges FILE');
     const { stdout } = tsdump(['analyze', raw, '--format', 'raw', 'sys']);
     expect(stdout).toContain('RELEASE: 6.1.0-');
+  });
+
+  test('what has no list of its ranges is said to be all memory; with a list it is not', () => {
+    const said = 'has no list of its memory';
+    expect(tsdump(['info', raw, '--format', 'raw']).stderr).toContain(said);
+    expect(tsdump(['info', raw, '--ranges', join(folder, 'ranges')]).stderr).not.toContain(said);
   });
 
   test('--ranges says which memory it holds, and that it is raw', async () => {

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -33,6 +34,17 @@ async function shell(env: Readonly<Record<string, string>> = {}): Promise<TestTe
   const opened = open(env);
   await opened.shows(ready);
   return opened;
+}
+
+/**
+ * A shell in which a line is entered from the history: readline takes seconds for one of 25 KB that
+ * is typed, as it looks at all of it again for each character.
+ */
+async function shellAt(line: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  mkdirSync(join(folder, 'tsdump'));
+  writeFileSync(join(folder, 'tsdump/history'), `${line}\n`);
+  await shell(env);
+  terminal.type(`${keys.up}${keys.enter}`);
 }
 
 beforeEach(() => {
@@ -103,9 +115,8 @@ describe.skipIf(!haveTerminal)('the shell at a terminal', { timeout: 120_000 }, 
   });
 
   test('Ctrl-C ends a command that is at work, and the shell answers the next one', async () => {
-    await shell();
     // A value in each page is found at once; all of memory takes far longer than this test.
-    terminal.type(`search -p ${'123456789abcdef0 '.repeat(200)}0${keys.enter}`);
+    await shellAt(`search -p ${'123456789abcdef0 '.repeat(200)}0`);
     await terminal.shows(/[0-9a-f]+: 0\s/);
     terminal.type(keys.interrupt);
     await terminal.shows(/interrupted\ntsdump>$/);
@@ -114,8 +125,7 @@ describe.skipIf(!haveTerminal)('the shell at a terminal', { timeout: 120_000 }, 
   });
 
   test('who waits longer than a second is told, until there is an answer', async () => {
-    await shell();
-    terminal.type(`search -p ${'123456789abcdef0 '.repeat(1500)}${keys.enter}`);
+    await shellAt(`search -p ${'123456789abcdef0 '.repeat(1500)}`);
     await terminal.shows(/1 s; Ctrl-C stops it/);
     terminal.type(keys.interrupt);
     await terminal.shows(/interrupted\ntsdump>$/);
@@ -125,9 +135,9 @@ describe.skipIf(!haveTerminal)('the shell at a terminal', { timeout: 120_000 }, 
   test('what is found slowly is shown as it is found, a pager or none', async () => {
     const pager = join(folder, 'pager');
     writeFileSync(pager, '#!/bin/sh\necho PAGER; cat\n', { mode: 0o755 });
-    await shell({ PAGER: pager });
-    // The banner lies at the beginning of memory; the whole of it takes far longer than this test.
-    terminal.type(`search -p 65762078756e694c ${'123456789abcdef0 '.repeat(1500)}${keys.enter}`);
+    // The banner lies in the first third of memory: the rest takes far longer than a look at it.
+    const search = `search -p 65762078756e694c ${'123456789abcdef0 '.repeat(250)}`;
+    await shellAt(search, { PAGER: pager });
     await terminal.shows(/[0-9a-f]+: 65762078756e694c/);
     expect(terminal.text).not.toMatch(/PAGER|found in/);
     terminal.type(keys.interrupt);

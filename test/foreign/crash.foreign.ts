@@ -24,6 +24,7 @@ const image = 'null-process';
 const folder = mkdtempSync(join(tmpdir(), 'tsdump-foreign-'));
 
 const written = [
+  { method: 'lkcd-disk', compress: 'zlib', file: 'disk.lkcd' },
   { method: 'mkdump', compress: 'none', file: 'none.lkcd' },
   { method: 'mkdump', compress: 'rle', file: 'rle.lkcd' },
   { method: 'mkdump', compress: 'zlib', file: 'zlib.lkcd' },

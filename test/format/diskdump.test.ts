@@ -13,6 +13,7 @@ import {
   writeDiskdumpPartition,
 } from '../../src/dump/diskdump/partition-write.ts';
 import { writeDiskdump } from '../../src/dump/diskdump/write.ts';
+import { inspectFile } from '../../src/dump/inspect.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump, MemoryImage } from '../../src/dump/types.ts';
 import { nodeZlib } from '../../src/host/zlib.ts';
@@ -20,6 +21,7 @@ import { cpuContexts } from '../../src/linux/cpus.ts';
 import { openKernel } from '../../src/linux/kernel.ts';
 import { addressOf } from '../../src/linux/objects.ts';
 import { panicTask } from '../../src/linux/panic.ts';
+import { fileOf, preparedCodecs, recipesOf } from '../recipes/recipes.ts';
 import { contentFor, type Machine, pageOf, registersFor, sampleImage } from '../support/content.ts';
 import { openFixture } from '../support/fixture.ts';
 import { expectEqual, heldImageArbitrary, imageOf } from '../support/pages.ts';
@@ -283,3 +285,14 @@ test.each(['file', 'partition'] as const)(
     expect(dumping?.registers).toEqual(contexts[panic.cpu!]!.registers);
   },
 );
+
+test('check: a packed page that cannot be is damage at its place, of a partition too', async () => {
+  const name = 'partition, a packed page of impossible size: the rest is lost';
+  const recipe = recipesOf('diskdump').find((each) => each.name === name)!;
+  const file = memorySource('recipe', fileOf(recipe, await preparedCodecs()));
+  const { findings, details } = await inspectFile(file, 'all');
+  const [{ message, where } = { message: '', where: {} }] = findings;
+  expect(findings).toMatchObject([{ kind: 'damage' }]);
+  expect(message).toContain(`the packed page at offset ${where.offset} is damaged`);
+  expect(details).toContainEqual({ name: 'compression of the pages', value: 'zlib' });
+});

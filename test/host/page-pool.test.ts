@@ -91,8 +91,17 @@ test('zero pages: the same ones, those that are known and those that are read', 
   const expected = findZeroPages(image, within);
   expect(expected.count).toBeGreaterThan(50);
   expect(expected.has(60)).toBe(true);
-  const found = await findPooledZeroPages(image, within, inlinePool(image, codecs));
+  const told: string[] = [];
+  const progress = (done: number, total: number): void => void told.push(`${done} of ${total}`);
+  const pool = inlinePool(image, codecs);
+  const found = await findPooledZeroPages(image, within, pool, progress);
   expectEqual(found.bytes, expected.bytes);
+  // What is known to be zeros needs no search.
+  const read = [...image.runs()].reduce(
+    (sum, { first, end, state }) => sum + (state === 'stored' ? end - first : 0),
+    0,
+  );
+  expect(told.at(-1)).toBe(`${read} of ${read}`);
 });
 
 describe('other threads', () => {

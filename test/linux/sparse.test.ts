@@ -3,12 +3,13 @@
  * same as in the whole tables, and no more is lost than those pages touch.
  */
 
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { attempt, DumpError } from '../../src/bytes/errors.ts';
 import type { Btf } from '../../src/linux/btf.ts';
 import { lostName } from '../../src/linux/kallsyms-names.ts';
 import { openKernel } from '../../src/linux/kernel.ts';
 import { addressOf } from '../../src/linux/objects.ts';
+import { readSparse } from '../../src/linux/sparse.ts';
 import { openFixture, withPages } from '../support/fixture.ts';
 import { Random } from '../support/mutate.ts';
 import { PatchedDump } from '../support/patched.ts';
@@ -177,5 +178,29 @@ describe('a kernel with holes in its tables', () => {
     patched.remove(kallsyms.tables.tokenIndex, 1);
     const kernel = openKernel(patched.dump);
     expect(() => kernel.symbols).toThrow(DumpError);
+  });
+
+  test('symbols that were looked for in vain are not looked for again', () => {
+    patched.remove(kallsyms.tables.tokenIndex, 1);
+    const kernel = openKernel(patched.dump);
+    expect(() => kernel.symbols).toThrow(DumpError);
+    const reads = vi.spyOn(patched.dump, 'readPage');
+    for (let again = 0; again < 3; again++) expect(() => kernel.symbols).toThrow(DumpError);
+    expect(reads).not.toHaveBeenCalled();
+    reads.mockRestore();
+  });
+
+  test('of a long hole only the first page is asked for why', () => {
+    patched.remove(blob.start, 40 * 4096);
+    const { memory } = openKernel(patched.dump);
+    const reads = vi.spyOn(patched.dump, 'readPage');
+    const { holes, problem } = readSparse(memory, blob.start, 40 * 4096);
+    expect({ holes, code: problem?.code }).toEqual({
+      holes: [{ start: 0, end: 40 * 4096 }],
+      code: 'excluded',
+    });
+    const lost = reads.mock.results.filter(({ value }) => value.bytes === undefined);
+    expect(lost.length).toBeLessThanOrEqual(2);
+    reads.mockRestore();
   });
 });

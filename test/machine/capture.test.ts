@@ -165,7 +165,7 @@ test('level and compression that a method does not know are refused before anyth
   const usage = expect.objectContaining({ code: 'usage' });
   expect(start({ level: 32 })).toThrow(usage);
   expect(start({ compression: 'zstd' })).toThrow(usage);
-  expect(start({ method: 'lkcd-disk' })).toThrow(usage);
+  expect(start({ method: 'lkcd-tape' })).toThrow(usage);
 });
 
 test('runCapture: one call from a dump to a report', async () => {

@@ -256,7 +256,8 @@ function makeElf(start: Directive, body: readonly Directive[]): Buffer {
   head.writeUInt16LE(56, 54);
   head.writeUInt16LE(start.options.has('xnum') ? 0xffff : count, 56);
   notes.copy(head, notesAt);
-  writePhdr(head, phoff, { type: 4, offset: notesAt, paddr: 0n, filesz: notes.length, memsz: 0 });
+  const [filesz, none] = [notes.length, { paddr: 0n, vaddr: 0n, memsz: 0 }];
+  writePhdr(head, phoff, { type: 4, offset: notesAt, filesz, ...none });
   if (start.options.has('xnum')) {
     const section = Buffer.alloc(64);
     section.writeUInt32LE(count, 44);
@@ -274,8 +275,8 @@ function loadData(head: Buffer, phoff: number, loads: readonly Directive[], at: 
   return loads.map((load, index) => {
     const filesz = num(load, 'filesz', pageSize);
     const memsz = num(load, 'memsz', filesz);
-    const paddr = big(load, 'paddr');
-    writePhdr(head, phoff + 56 * (index + 1), { type: 1, offset, paddr, filesz, memsz });
+    const [paddr, vaddr] = [big(load, 'paddr'), big(load, 'vaddr')];
+    writePhdr(head, phoff + 56 * (index + 1), { type: 1, offset, paddr, vaddr, filesz, memsz });
     offset += filesz;
     const page = contentOf(load);
     return Buffer.alloc(filesz, page);
@@ -285,10 +286,12 @@ function loadData(head: Buffer, phoff: number, loads: readonly Directive[], at: 
 function writePhdr(
   head: Buffer,
   at: number,
-  phdr: { type: number; offset: number; paddr: bigint; filesz: number; memsz: number },
+  phdr: Readonly<Record<'type' | 'offset' | 'filesz' | 'memsz', number>> &
+    Readonly<Record<'paddr' | 'vaddr', bigint>>,
 ): void {
   head.writeUInt32LE(phdr.type, at);
   head.writeBigUInt64LE(BigInt(phdr.offset), at + 8);
+  head.writeBigUInt64LE(phdr.vaddr, at + 16);
   head.writeBigUInt64LE(BigInt.asUintN(64, phdr.paddr), at + 24);
   head.writeBigUInt64LE(BigInt(phdr.filesz), at + 32);
   head.writeBigUInt64LE(BigInt(phdr.memsz), at + 40);

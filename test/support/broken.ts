@@ -40,6 +40,23 @@ export const brokenDumps: Readonly<Record<string, Make>> = {
     bytes.writeBigUInt64LE(192n, 32);
     writeFileSync(file, bytes);
   },
+  /** As /proc/kcore is before v4.11 (464920104bf7): physical addresses are 0. */
+  async unplaced(folder, content) {
+    const file = join(folder, 'unplaced.elf');
+    await save(file, 'elf', content);
+    const bytes = readFileSync(file);
+    const size = bytes.readUInt16LE(56) * 56;
+    for (let at = 64; at < 64 + size; at += 56) bytes.writeBigUInt64LE(0n, at + 24);
+    writeFileSync(file, bytes);
+  },
+  /** As if the headers were too many for e_phnum, and no section said how many. */
+  async uncounted(folder, content) {
+    const file = join(folder, 'uncounted.elf');
+    await save(file, 'elf', content);
+    const bytes = readFileSync(file);
+    bytes.writeUInt16LE(0xffff, 56);
+    writeFileSync(file, bytes);
+  },
   base(folder, content) {
     const wrong = content.physBase + 0x20_0000n;
     const text = content.vmcoreinfo!.replace(/phys_base\)=.*/, `phys_base)=${wrong}`);

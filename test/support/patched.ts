@@ -16,6 +16,7 @@ export class PatchedDump {
     this.#map = openKernel(original);
     this.dump = {
       ...withPages(original, (pfn, bytes) => this.#patches.get(pfn) ?? bytes),
+      state: (pfn) => this.#state(pfn),
       ...changes,
     };
   }
@@ -41,6 +42,13 @@ export class PatchedDump {
     for (let at = address & ~0xfffn; at < address + BigInt(length); at += 4096n) {
       this.#patches.set(Number(this.#map.memory.translate(at).physical >> 12n), state);
     }
+  }
+
+  /** An index does not know of damage. */
+  #state(pfn: number): PageState {
+    const patch = this.#patches.get(pfn);
+    if (patch === undefined) return this.#original.state(pfn);
+    return typeof patch === 'string' && patch !== 'damaged' ? patch : 'stored';
   }
 
   restore(): void {

@@ -4,11 +4,11 @@ import { expect, test } from 'vitest';
 import { progressLine } from '../../src/cli/progress.ts';
 
 /** A line over a clock of our own, and all that was written. */
-function made() {
+function made(label?: string) {
   const clock = { ms: 0 };
   const said: string[] = [];
   const io = { err: (text: string) => void said.push(text) };
-  return { line: progressLine(io, 4096, () => clock.ms), clock, said };
+  return { line: progressLine(io, 4096, label, () => clock.ms), clock, said };
 }
 
 test('after a second it says rate and time left', () => {
@@ -27,6 +27,12 @@ test('it is drawn five times a second at most, and at the end', () => {
   }
   expect(said.length).toBe(6);
   expect(said.at(-1)).toContain('100 % of 1000 pages');
+});
+
+test('what is being done is said before', () => {
+  const { line, said } = made('searching: ');
+  line.update(1, 100);
+  expect(said).toEqual(['\rsearching:   1 % of 100 pages']);
 });
 
 test('hours are told, and a shorter line covers the longer one', () => {

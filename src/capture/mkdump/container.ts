@@ -5,9 +5,9 @@
  * bytes follow, pages of zeros that were left out as such), then the pages, ascending, raw.
  */
 
-import { array, count64, i64, raw, struct, text, u32, u64 } from '../../bytes/struct.ts';
-import { registerNames } from '../../dump/types.ts';
+import { count64, i64, raw, struct, text, u32, u64 } from '../../bytes/struct.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
+import { CpuSlot } from '../cpu-slots.ts';
 
 export const containerMagic = 0x0031_504d_5544_4b4dn; // "MKDUMP1\0"
 export const containerVersion = 1;
@@ -49,20 +49,6 @@ export const ContainerHeader = struct('mkdump_header', {
   panic_message: text(256, 'What panic() was called with.'),
 });
 
-export const CpuSlot = struct(
-  'mkdump_cpu',
-  {
-    number: u32('CPU number.'),
-    valid: u32('0: this CPU did not answer; the rest is zero.'),
-    task: u64('Its current task_struct.'),
-    stack: u64("That task's stack."),
-    registers: array(u64('In the order of NT_PRSTATUS.'), registerNames.length),
-  },
-  { size: 240 },
-);
-
-/** NR_CPUS_RANGE_END of x86-64. */
-export const maxSlots = 8192;
 export const slotsPerBlock = Math.floor(blockSize / CpuSlot.size);
 
 export interface ContainerPlan {

@@ -12,6 +12,7 @@ import { PhysicalMemory } from '../../linux/physical.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { MachineStop } from '../../machine/stop.ts';
+import { CpuSlot, maxSlots } from '../cpu-slots.ts';
 import { selectPages } from '../filter.ts';
 import { orTripleFault, tablesAt } from '../jump.ts';
 import { MappedPages } from '../mapped-pages.ts';
@@ -21,10 +22,8 @@ import {
   blockSize,
   ContainerHeader,
   ContainerStatus,
-  CpuSlot,
   containerMagic,
   containerVersion,
-  maxSlots,
   planContainer,
   plannedFields,
   slotsPerBlock,

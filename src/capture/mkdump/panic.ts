@@ -1,13 +1,11 @@
 /** The crashed kernel's part: interrupts off, no locks, the registers of all CPUs, the jump. */
 
 import { latin1Bytes } from '../../bytes/text.ts';
-import { registerNames } from '../../dump/types.ts';
-import type { Cpu } from '../../machine/cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { writeSlot } from '../cpu-slots.ts';
 import { expectMapping, orTripleFault, tablesAt } from '../jump.ts';
 import { done, type Stage, type StageResult } from '../method.ts';
 import { isAt, nmiEntry, shootDown } from '../panic-path.ts';
-import { CpuSlot } from './container.ts';
 import { Control, messageSize } from './resident.ts';
 import type { MkdumpState } from './state.ts';
 
@@ -50,24 +48,10 @@ function saveRegisters(machine: Machine, state: MkdumpState): StageResult {
   const { remarks } = shootDown(machine, nmiLimitMs, (cpu) => {
     cpu.executePath(nmiEntry);
     cpu.execute('mkdump_nmi');
-    writeSlot(machine, state, cpu);
+    writeSlot(machine, state.registers, cpu);
   });
-  writeSlot(machine, state, panicCpu);
+  writeSlot(machine, state.registers, panicCpu);
   return { ...done, remarks };
-}
-
-function writeSlot(machine: Machine, state: MkdumpState, cpu: Cpu): void {
-  const { registers } = cpu;
-  if (registers === undefined) return;
-  const slot = CpuSlot.encode({
-    number: cpu.number,
-    valid: 1,
-    task: cpu.task,
-    stack: cpu.stack,
-    registers: registerNames.map((name) => registers[name]),
-  });
-  const index = machine.cpus.indexOf(cpu);
-  cpu.write(state.registers + BigInt(index * CpuSlot.size), slot, `registers of CPU ${cpu.number}`);
 }
 
 /** Own page tables, own stack, and the first instruction of the mini kernel. */

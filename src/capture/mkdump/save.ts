@@ -11,16 +11,15 @@ import { registersOf } from '../../dump/notes.ts';
 import { joinRuns } from '../../dump/runs.ts';
 import type { MemoryImage, Page, PageRun, PageState } from '../../dump/types.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
+import { CpuSlot, maxSlots } from '../cpu-slots.ts';
 import type { AfterReboot, CaptureOptions, CaptureTools, Saved } from '../method.ts';
 import {
   blockSize,
   ContainerHeader,
   ContainerMagic,
   ContainerStatus,
-  CpuSlot,
   containerMagic,
   containerVersion,
-  maxSlots,
   slotsPerBlock,
 } from './container.ts';
 

@@ -4,8 +4,9 @@ import { inspectDescribed } from '../described-inspect.ts';
 import { DiskDumpHeaders, geometryOf } from '../disk-dump.ts';
 import type { Depth, Inspector } from '../inspection.ts';
 import { formOf, partitionBlockSize } from './detect.ts';
-import { readHeaders, statusProblem } from './header.ts';
+import { type Headers, readHeaders, statusProblem } from './header.ts';
 import { partitionHeaderBlock, StreamFlags } from './layout.ts';
+import { partitionOf } from './partition-read.ts';
 
 export function inspectDiskdump(inspector: Inspector, depth: Depth): void {
   inspector.attempt(() => {
@@ -23,9 +24,47 @@ export function inspectDiskdump(inspector: Inspector, depth: Depth): void {
       const at = offset + DiskDumpHeaders[architecture].offsetOf('status');
       inspector.add('cut', problem, at);
     }
-    if (form === 'partition') return;
+    if (form === 'partition') {
+      inspectPartition(inspector, headers, depth);
+      return;
+    }
     const endPfn = main.max_mapnr;
     const of = { name: 'diskdump', architecture, endPfn, packingFlags: StreamFlags.zlib };
     inspectDescribed(inspector, geometryOf(source, main, of), depth);
   });
+}
+
+/** On a partition pages stand one after another, without descriptors. */
+function inspectPartition(inspector: Inspector, headers: Headers, depth: Depth): void {
+  const { source } = inspector;
+  const { main, architecture, offset } = headers;
+  const { layout, dumpedPages, written, stream } = partitionOf(source, headers);
+  const { ram, dataAt } = layout;
+  inspector.detail('pages of RAM', ram.count);
+  inspector.detail('pages to be dumped', dumpedPages);
+  inspector.detail('compression of the pages', stream === undefined ? 'none' : 'zlib');
+  if (main.total_ram_blocks !== ram.count) {
+    const told = main.total_ram_blocks;
+    const message = `the header counts ${told} pages of RAM, the bitmap ${ram.count}`;
+    const at = offset + DiskDumpHeaders[architecture].offsetOf('total_ram_blocks');
+    inspector.add('damage', message, at);
+  }
+  if (written > source.size) {
+    inspector.add(
+      'cut',
+      `the file ends before the memory that was written, at ${written}`,
+      source.size,
+    );
+  }
+  if (depth === 'headers') return;
+  if (stream !== undefined) {
+    if (dumpedPages === 0 || stream.offsetOf(dumpedPages - 1) !== undefined) return;
+    const { problem } = stream;
+    if (problem !== undefined) inspector.add(problem.kind, problem.message, problem.offset);
+    return;
+  }
+  const fits = Math.floor((written - dataAt) / main.block_size);
+  if (fits < dumpedPages) {
+    inspector.add('cut', `${fits} of ${dumpedPages} pages were written`, written);
+  }
 }

@@ -9,6 +9,13 @@ import { StreamFlags, StreamPage } from './layout.ts';
 
 const firstCapacity = 4096;
 
+/** Why, and where, there are no more pages: the writer stopped, or what is there is no page. */
+export interface StreamEnd {
+  readonly kind: 'cut' | 'damage';
+  readonly message: string;
+  readonly offset: number;
+}
+
 export class PageStream {
   readonly #source: Source;
   readonly #end: number;
@@ -16,7 +23,7 @@ export class PageStream {
   #offsets = new Float64Array(firstCapacity);
   #count = 0;
   #next: number;
-  #problem: string | undefined;
+  #problem: StreamEnd | undefined;
 
   /** The stream stands from `start` to `end`, both in the file. */
   constructor(source: Source, start: number, end: number, pageSize: number) {
@@ -27,7 +34,7 @@ export class PageStream {
   }
 
   /** Why there may be fewer pages than were dumped, as far as was looked. */
-  get problem(): string | undefined {
+  get problem(): StreamEnd | undefined {
     return this.#problem;
   }
 
@@ -51,18 +58,19 @@ export class PageStream {
   #scan(): void {
     const offset = this.#next;
     if (offset + StreamPage.size > this.#end || this.#source.lost?.(offset, StreamPage.size)) {
-      this.#stop(`${plural(this.#count, 'packed page')} written`);
+      this.#stop('cut', `${plural(this.#count, 'packed page')} written`);
       return;
     }
     const { size, flags } = this.dataAt(offset);
     const flaw = this.#flawOf(size, flags);
     if (flaw !== undefined) {
-      this.#stop(`the packed page at offset ${offset} is damaged (${flaw}); the rest is lost`);
+      const message = `the packed page at offset ${offset} is damaged (${flaw}); the rest is lost`;
+      this.#stop('damage', message);
       return;
     }
     const end = offset + StreamPage.size + size;
     if (end > this.#end) {
-      this.#stop(`${plural(this.#count, 'packed page')} written`);
+      this.#stop('cut', `${plural(this.#count, 'packed page')} written`);
       return;
     }
     if (this.#count === this.#offsets.length) this.#resize(this.#count * 2);
@@ -81,8 +89,8 @@ export class PageStream {
     return undefined;
   }
 
-  #stop(problem: string): void {
-    this.#problem = problem;
+  #stop(kind: StreamEnd['kind'], message: string): void {
+    this.#problem = { kind, message, offset: this.#next };
     this.#resize(this.#count);
   }
 

@@ -117,6 +117,29 @@ function writtenEnd(source: Source, { main }: Headers, dataAt: number): number {
   return low * size;
 }
 
+export interface Partition {
+  readonly layout: Layout;
+  /** How many pages the bitmaps say were dumped. */
+  readonly dumpedPages: number;
+  /** Where the memory that was written ends. */
+  readonly written: number;
+  /** undefined where the pages stand as they are. */
+  readonly stream: PageStream | undefined;
+}
+
+/** Where on a partition what is. Throws DumpErrors. */
+export function partitionOf(source: Source, headers: Headers): Partition {
+  const { main } = headers;
+  const layout = layoutOf(source, headers);
+  const { ram, dumped, dataAt } = layout;
+  const written = writtenEnd(source, headers, dataAt);
+  const isPacked = (main.status & DumpStatus.compressed) !== 0;
+  const stream = isPacked
+    ? new PageStream(source, dataAt, Math.min(written, source.size), main.block_size)
+    : undefined;
+  return { layout, dumpedPages: (dumped ?? ram).count, written, stream };
+}
+
 export class PartitionPages implements PageReader {
   readonly pageSize: number;
   readonly endPfn: number;
@@ -139,18 +162,16 @@ export class PartitionPages implements PageReader {
     this.#source = source;
     this.#data = source.isQuick === true ? source : windowed(source, 32 * 1024, 32);
     this.#headers = headers;
-    this.#layout = layoutOf(source, headers);
-    const { ram, dumped, dataAt } = this.#layout;
+    const { layout, dumpedPages, written, stream } = partitionOf(source, headers);
+    const { ram, dumped } = layout;
     const isWhole = statusProblem(headers) === undefined || dumped === undefined;
+    this.#layout = layout;
     this.#knownPlaces = isWhole ? ram.count : endOf(dumped);
-    this.#dumpedPages = (dumped ?? ram).count;
-    this.#written = writtenEnd(source, headers, dataAt);
-    const isPacked = (main.status & DumpStatus.compressed) !== 0;
+    this.#dumpedPages = dumpedPages;
+    this.#written = written;
     this.#zlib = codecs.get('zlib');
     this.#none = codecs.get('none');
-    this.#stream = isPacked
-      ? new PageStream(source, dataAt, Math.min(this.#written, source.size), this.pageSize)
-      : undefined;
+    this.#stream = stream;
   }
 
   get incomplete(): string | undefined {
@@ -176,10 +197,10 @@ export class PartitionPages implements PageReader {
   #fitProblem(): string | undefined {
     if (this.#stream !== undefined) {
       if (statusProblem(this.#headers) === undefined && this.#written <= this.#source.size) {
-        return this.#stream.problem;
+        return this.#stream.problem?.message;
       }
       this.#stream.offsetOf(this.#dumpedPages - 1);
-      return this.#stream.problem;
+      return this.#stream.problem?.message;
     }
     const fits = Math.floor((this.#written - this.#layout.dataAt) / this.pageSize);
     if (fits >= this.#dumpedPages) return undefined;

@@ -5,7 +5,8 @@ import { hex16, plural } from '../../bytes/text.ts';
 import type { Depth, Inspector } from '../inspection.ts';
 import { maxNotesSize, parseNotes } from '../notes.ts';
 import { Elf64Header, flagIncomplete, PT_LOAD, PT_NOTE } from './layout.ts';
-import { classOf, type ProgramHeader, readHeader, readProgramHeaders } from './read.ts';
+import { type ProgramHeader, readProgramHeaders } from './program-headers.ts';
+import { classOf, readHeader } from './read.ts';
 
 /** Segments that the details list. */
 const listed = 16;
@@ -13,11 +14,11 @@ const listed = 16;
 export function inspectElf(inspector: Inspector, _depth: Depth): void {
   inspector.attempt(() => {
     const { source } = inspector;
-    const kind = classOf(source);
-    const header = readHeader(source, kind);
-    const phdrs = readProgramHeaders(source, kind, header);
+    const elfClass = classOf(source);
+    const header = readHeader(source, elfClass);
+    const { headers: phdrs, doubts } = readProgramHeaders(source, elfClass, header);
     const loads = phdrs.filter(({ type }) => type === PT_LOAD);
-    inspector.detail('class', `ELF${kind.bits}, little endian`);
+    inspector.detail('class', `ELF${elfClass.bits}, little endian`);
     inspector.detail('program headers', `${phdrs.length} at ${header.phoff}`);
     for (const { offset, fileSize } of phdrs.filter(({ type }) => type === PT_NOTE)) {
       inspector.detail('ELF notes', `${fileSize} bytes at ${offset}`);
@@ -38,6 +39,7 @@ export function inspectElf(inspector: Inspector, _depth: Depth): void {
       const message = 'the header says incomplete: the writer ran out of space';
       inspector.add('cut', message, Elf64Header.offsetOf('e_flags'));
     }
+    for (const { kind, message } of doubts) inspector.add(kind, message, header.phoff);
     checkPlaces(inspector, phdrs);
     checkOverlaps(inspector, loads);
   });

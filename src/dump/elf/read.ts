@@ -2,12 +2,13 @@
  * Reads ELF vmcores of x86_64 and i386, whoever wrote them: /proc/vmcore, netdump, QEMU (with and
  * without paging), makedumpfile -E. Opening reads the headers and the notes.
  *
- * p_vaddr is not looked at: page tables say the same, and QEMU's paging dumps put anything there.
+ * p_vaddr counts only where no segment has a physical address: page tables say the same, and QEMU's
+ * paging dumps put anything there.
  */
 
 import { DumpError } from '../../bytes/errors.ts';
-import { readExactly, type Source } from '../../bytes/source.ts';
-import { readStruct, type Values } from '../../bytes/struct.ts';
+import type { Source } from '../../bytes/source.ts';
+import { readStruct } from '../../bytes/struct.ts';
 import { plural } from '../../bytes/text.ts';
 import type { OpenContext, OpenedFile } from '../format.ts';
 import {
@@ -20,7 +21,7 @@ import {
 } from '../notes.ts';
 import { segmentPages } from '../segment-pages.ts';
 import type { Segment } from '../segments.ts';
-import type { Architecture, ElfNote } from '../types.ts';
+import type { ElfNote } from '../types.ts';
 import {
   ELFCLASS32,
   ELFCLASS64,
@@ -37,22 +38,17 @@ import {
   ET_CORE,
   flagIncomplete,
   machineNames,
-  PN_XNUM,
   PT_LOAD,
   PT_NOTE,
 } from './layout.ts';
-
-/** What differs between the classes. */
-export interface ElfClass {
-  readonly bits: 32 | 64;
-  readonly Phdr: typeof Elf32Phdr | typeof Elf64Phdr;
-  header(source: Source): HeaderValues;
-  offsetOf(field: 'e_phoff' | 'e_phentsize'): number;
-  /** sh_info of section 0. */
-  sectionInfo(source: Source, offset: number): number;
-}
-
-type HeaderValues = Values<typeof Elf32Header.fields> | Values<typeof Elf64Header.fields>;
+import {
+  type ElfClass,
+  type ElfHeader,
+  type ProgramHeader,
+  physicalLimit,
+  readProgramHeaders,
+  sizeOf,
+} from './program-headers.ts';
 
 const elf32: ElfClass = {
   bits: 32,
@@ -70,16 +66,12 @@ const elf64: ElfClass = {
   sectionInfo: (source, offset) => readStruct(source, offset, Elf64Shdr).sh_info,
 };
 
-/** x86-64's physical addresses have 52 bits; what lies above is no memory (p_paddr -1 among it). */
-const physicalLimit = 2 ** 52;
-/** The same -1 in 32 bits. */
-const nowhere32 = 0xffffffff;
 const defaultPageSize = 4096;
 
 export async function openElf(source: Source, _context: OpenContext): Promise<OpenedFile> {
   const kind = classOf(source);
   const header = readHeader(source, kind);
-  const phdrs = readProgramHeaders(source, kind, header);
+  const { headers: phdrs } = readProgramHeaders(source, kind, header);
   const problems: string[] = [];
   const notes = readNotes(source, phdrs, problems);
   refuseXen(source, header, notes);
@@ -122,16 +114,7 @@ export function classOf(source: Source): ElfClass {
   throw new DumpError('corrupt', `ELF header: class ${ident.ei_class}`, { where });
 }
 
-interface Header {
-  readonly architecture: Architecture;
-  readonly flags: number;
-  readonly phoff: number;
-  readonly phnum: number;
-  readonly shoff: number;
-  readonly shnum: number;
-}
-
-export function readHeader(source: Source, kind: ElfClass): Header {
+export function readHeader(source: Source, kind: ElfClass): ElfHeader {
   const header = kind.header(source);
   const whereOf = (offset: number) => ({ file: source.name, offset });
   if (header.e_type !== ET_CORE) {
@@ -162,38 +145,6 @@ export function readHeader(source: Source, kind: ElfClass): Header {
   };
 }
 
-export interface ProgramHeader {
-  readonly type: number;
-  readonly offset: number;
-  readonly physical: number;
-  readonly fileSize: number;
-  readonly memorySize: number;
-}
-
-export function readProgramHeaders(
-  source: Source,
-  kind: ElfClass,
-  header: Header,
-): ProgramHeader[] {
-  let count = header.phnum;
-  if (count === PN_XNUM) count = kind.sectionInfo(source, header.shoff);
-  const { Phdr } = kind;
-  const bytes = readExactly(source, header.phoff, count * Phdr.size, 'ELF program headers');
-  const phdrs: ProgramHeader[] = [];
-  for (let index = 0; index < count; index++) {
-    const phdr = Phdr.read(bytes, index * Phdr.size);
-    const physical = sizeOf(phdr.p_paddr);
-    phdrs.push({
-      type: phdr.p_type,
-      offset: sizeOf(phdr.p_offset),
-      physical: kind.bits === 32 && physical === nowhere32 ? physicalLimit : physical,
-      fileSize: sizeOf(phdr.p_filesz),
-      memorySize: Math.max(sizeOf(phdr.p_memsz), sizeOf(phdr.p_filesz)),
-    });
-  }
-  return phdrs;
-}
-
 /** Damaged notes do not lose the memory: the problem is said, the rest is read. */
 function readNotes(
   source: Source,
@@ -221,7 +172,7 @@ function readNotes(
  * A core of one domain has sections and no program headers; a kdump of a whole Xen machine has
  * Xen's notes, and its memory is the machine's, of which no kernel in it knows the addresses.
  */
-function refuseXen(source: Source, header: Header, notes: readonly ElfNote[]): void {
+function refuseXen(source: Source, header: ElfHeader, notes: readonly ElfNote[]): void {
   const isDomain = header.phnum === 0 && header.shnum > 1;
   if (!isDomain && !notes.some(({ name }) => name === 'Xen')) return;
   const what = isDomain ? 'a core of a Xen domain (xm or xl dump-core)' : 'a dump of a Xen machine';
@@ -241,12 +192,6 @@ function segmentsOf(source: Source, kind: ElfClass, phdrs: readonly ProgramHeade
     });
   }
   return segments;
-}
-
-/** A file offset or size as a number; what no file can hold becomes 2^53-1. */
-function sizeOf(value: bigint | number): number {
-  const limit = BigInt(Number.MAX_SAFE_INTEGER);
-  return Number(value > limit ? limit : value);
 }
 
 function pageSizeOf(vmcoreinfo: string | undefined): number {

@@ -17,7 +17,9 @@ const pageSize = 4096;
 const physicalLimit = 2 ** 52;
 
 export async function openLime(source: Source, _context: OpenContext): Promise<OpenedFile> {
-  const { segments, problem } = readRanges(source);
+  const { segments, problem: flaw } = readRanges(source);
+  const problem =
+    flaw && `LiME range at offset ${flaw.offset}: ${flaw.message}; what follows is lost`;
   if (segments.length === 0) {
     throw new DumpError('corrupt', problem ?? 'a LiME file without memory', {
       where: { file: source.name, offset: 0 },
@@ -32,19 +34,17 @@ export async function openLime(source: Source, _context: OpenContext): Promise<O
 
 interface Ranges {
   readonly segments: readonly Segment[];
-  /** Why the walk did not come to the file's end. */
-  readonly problem: string | undefined;
+  /** Why the walk did not come to the file's end, and where it ended. */
+  readonly problem: { readonly message: string; readonly offset: number } | undefined;
 }
 
-function readRanges(source: Source): Ranges {
+export function readRanges(source: Source): Ranges {
   const segments: Segment[] = [];
   for (let at = 0; at < source.size; ) {
     const bytes = source.read(at, LimeHeader.size);
-    const damage =
+    const message =
       segments.length === maxRanges ? `more than ${maxRanges} ranges` : damageOf(bytes);
-    if (damage !== undefined) {
-      return { segments, problem: `LiME range at offset ${at}: ${damage}; what follows is lost` };
-    }
+    if (message !== undefined) return { segments, problem: { message, offset: at } };
     const { s_addr, e_addr } = LimeHeader.read(bytes);
     const size = e_addr - s_addr + 1;
     const offset = at + LimeHeader.size;

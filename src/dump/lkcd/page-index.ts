@@ -69,6 +69,12 @@ export class PageIndex {
     return problems.length === 0 ? undefined : problems.join('; ');
   }
 
+  /** Where the records end: behind the end record, else behind the last sound one. */
+  get endOffset(): number {
+    while (!this.#done) this.#scanRecord();
+    return this.#next;
+  }
+
   find(pfn: number): PageEntry | undefined {
     const known = this.#lookUp(pfn);
     if (known !== undefined) return known;
@@ -130,6 +136,7 @@ export class PageIndex {
     if (bytes === undefined) return this.#stop('the file is cut: no end record');
     const { pfn, size, flags } = this.#parse(bytes);
     if ((flags & PageFlags.end) !== 0) {
+      this.#next = offset + PageRecord.size;
       const truncated = (flags & PageFlags.truncated) !== 0;
       return this.#stop(truncated ? 'the end record says that the dump was cut short' : undefined);
     }

@@ -30,7 +30,11 @@ export interface LkcdOptions {
   readonly level: number;
 }
 
-/** DUMP_LEVEL_ALL. */
+/** DUMP_LEVEL_KERN, _USED and _ALL: what makedumpfile's bits come closest to. */
+const levels: ReadonlyMap<number, number> = new Map([
+  [30, 2],
+  [16, 4],
+]);
 const levelAll = 8;
 
 /** Writes the whole file; finishing or aborting the sink is the caller's. */
@@ -78,8 +82,8 @@ export function lkcdWriter(sink: Sink, content: DumpContent, options: LkcdOption
 
 const recordsInBlock = 1024;
 
-/** Not by PageRecord.encode, and many to one block of memory: this is the inner loop. */
-function recordEncoder(): (address: number, size: number, flags: number) => Uint8Array {
+/** For one file. Not by PageRecord.encode, many to one block of memory: this is the inner loop. */
+export function recordEncoder(): (address: number, size: number, flags: number) => Uint8Array {
   let view = new DataView(new ArrayBuffer(0));
   let at = 0;
   return (address, size, flags) => {
@@ -96,7 +100,8 @@ function recordEncoder(): (address: number, size: number, flags: number) => Uint
   };
 }
 
-function headerArea(
+/** Everything before the first record. `numPages`: how many records there are, without the end. */
+export function headerArea(
   content: DumpContent,
   { compression, level, ...options }: LkcdOptions,
   numPages: number,
@@ -110,7 +115,7 @@ function headerArea(
     dh_magic: dumpMagic,
     dh_version: version,
     dh_header_size: headerSize,
-    dh_dump_level: levelAll,
+    dh_dump_level: levels.get(level) ?? levelAll,
     dh_page_size: content.image.pageSize,
     dh_memory_size: BigInt(content.image.endPfn),
     dh_memory_end: dumpMagic,

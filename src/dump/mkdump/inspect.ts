@@ -1,8 +1,8 @@
 /** Inspects a container of mkdump. */
 
 import type { Depth, Inspector } from '../inspection.ts';
-import { MkdumpHeader, Status } from './layout.ts';
-import { readHeader, readRanges } from './read.ts';
+import { MkdumpHeader } from './layout.ts';
+import { lackOf, readHeader, readRanges } from './read.ts';
 
 export function inspectMkdump(inspector: Inspector, _depth: Depth): void {
   inspector.attempt(() => {
@@ -13,10 +13,8 @@ export function inspectMkdump(inspector: Inspector, _depth: Depth): void {
     inspector.detail('pages', `at ${header.data_offset}, ${header.data_done} bytes were written`);
     const ranges = readRanges(source, header);
     inspector.detail('ranges', ranges.length);
-    if (header.status !== Status.complete) {
-      const message = `the writer was interrupted after ${header.data_done} bytes of memory`;
-      inspector.add('cut', message, MkdumpHeader.offsetOf('status'));
-    }
+    const lack = lackOf(header);
+    if (lack !== undefined) inspector.add('cut', lack, MkdumpHeader.offsetOf('status'));
     if (header.data_offset + header.data_done > source.size) {
       inspector.add('cut', 'the file ends before the memory that was written', source.size);
     }

@@ -15,7 +15,12 @@ import { count64, i32, raw, struct, text, u32, u64 } from '../../bytes/struct.ts
 export const signature = 'TSMKDUMP';
 export const formatVersion = 1;
 
-export const Status = { writing: 1, complete: 2 } as const;
+export const Status = {
+  writing: 1,
+  complete: 2,
+  /** The writer came to its end, but what it wrote was not whole. */
+  partial: 3,
+} as const;
 
 export const MkdumpHeader = struct(
   'mkdump_header',

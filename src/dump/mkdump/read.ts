@@ -27,9 +27,8 @@ export async function openMkdump(source: Source, _context: OpenContext): Promise
   const table = readRanges(source, header);
   const { notes, problem } = readNotes(source, header);
   const problems = problem === undefined ? [] : [problem];
-  if (header.status !== Status.complete) {
-    problems.push(`the writer was interrupted after ${header.data_done} bytes of memory`);
-  }
+  const lack = lackOf(header);
+  if (lack !== undefined) problems.push(lack);
   const { machine } = NewUtsname.read(header.utsname);
   const architecture = architectureOf(machine) ?? 'x86_64';
   const hasPanicked = header.panic_cpu >= 0;
@@ -66,6 +65,14 @@ export function readHeader(source: Source): Header {
     });
   }
   return header;
+}
+
+/** Why the memory is not whole, by the header. */
+export function lackOf({ status, data_done }: Header): string | undefined {
+  if (status === Status.complete) return undefined;
+  return status === Status.partial
+    ? 'what it was written from was not whole'
+    : `the writer was interrupted after ${data_done} bytes of memory`;
 }
 
 interface Range {

@@ -75,7 +75,7 @@ export function mkdumpWriter(sink: Sink, content: DumpContent, options: MkdumpOp
     }
     sink.write(0, head);
   };
-  const statusNow = (): number => (content.isIncomplete?.() ? Status.writing : Status.complete);
+  const statusNow = (): number => (content.isIncomplete?.() ? Status.partial : Status.complete);
   const isPipe = sink.isPipe === true;
   const first = isPipe ? statusNow() : Status.writing;
   writeHead(plan, first, isPipe ? dataSize(plan, image.pageSize) : 0);

@@ -17,7 +17,8 @@ export function detect(source: Source): boolean {
   return names.test(source.name) && hasBanner(source);
 }
 
-function hasBanner(source: Source): boolean {
+/** Is there a Linux kernel in it, as it lies in memory? Reads up to a GB. */
+export function hasBanner(source: Source): boolean {
   const end = Math.min(source.size, searched);
   // Pieces overlap by what a banner across two of them needs.
   for (let at = 0; at < end; at += pieceSize) {

@@ -42,6 +42,29 @@ export function outcomeOf(before: Uint8Array | undefined, after: Uint8Array): Wr
   return isSame ? 'unchanged' : 'done';
 }
 
+/** A member of a kernel's object, as a fault has it. */
+export interface TypedWord {
+  /** `request_queue.mq_freeze_depth`. */
+  readonly what: string;
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
+}
+
+/** Through the kernel's page tables, read-only or not. */
+export function typedWrites(machine: Machine, words: readonly TypedWord[]): WriteNote[] {
+  return words.map(({ what, address, bytes }) => {
+    const found = attempt(() => machine.virtual.translate(address));
+    const physical = found === undefined ? undefined : Number(found.physical);
+    const planned = { region: what, physical, virtual: address, bytes };
+    const note = noteOf(machine, 'typed write', planned);
+    if (physical === undefined) return { ...note, outcome: 'not mapped' };
+    const before = readPhysical(machine, physical, bytes.length)?.slice();
+    if (before === undefined) return { ...note, outcome: 'no memory' };
+    machine.poke(address, bytes);
+    return { ...note, outcome: outcomeOf(before, bytes) };
+  });
+}
+
 /** The effect of a fault that is all writes. */
 export function sum(writes: readonly WriteNote[], remarks: readonly string[]): Effect {
   const has = (outcome: WriteNote['outcome']): boolean =>

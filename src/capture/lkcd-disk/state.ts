@@ -1,0 +1,25 @@
+/** What the stages of lkcd-disk hand on. Plain data. */
+
+import type { LkcdState } from '../_lkcd/state.ts';
+
+/** What is known of a driver's part of a hardware queue, as the boot found it. */
+export interface DriverFacts {
+  /** Of the hardware queue. */
+  readonly number: number;
+  /** Number of the interrupt that its ring raises; undefined where it is not known. */
+  readonly irq: number | undefined;
+  /** Of its ring. */
+  readonly lock: { readonly name: string; readonly address: bigint } | undefined;
+}
+
+export interface LkcdDiskState extends LkcdState {
+  readonly isScsi: boolean;
+  readonly drivers: readonly DriverFacts[];
+  /** Bytes that are written of the file. */
+  offset: number;
+  /** By PFN: the pages that are written. */
+  readonly written: Uint8Array;
+  pages: number;
+  /** CPUs that were let go run on in the kernel until then; undefined: none does. */
+  runningUntil: number | undefined;
+}
