@@ -71,8 +71,9 @@ describe('a dump that is not whole', () => {
   });
 
   test('nothing on the disk: absent, and no file', () => {
-    const words = ['--fault', 'driver-without-dump-hooks', '--keep-disk', 'empty.img'];
-    expect(run('diskdump', ...words, '--expect', 'none', '--seed', '1').status).toBe(0);
+    const faults = ['--fault', 'driver-without-dump-hooks', '--fault', 'server-down'];
+    const words = [...faults, '--keep-disk', 'empty.img', '--expect', 'none', '--seed', '1'];
+    expect(run('diskdump', ...words).status).toBe(0);
     const saved = run('save', 'empty.img', '-o', 'nothing');
     expect(saved).toMatchObject({ status: 5, stdout: '' });
     expect(saved.stderr).toContain('no method left a dump on the disk');
