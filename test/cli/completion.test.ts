@@ -30,7 +30,7 @@ describe('what fits', () => {
       ...['analyze', 'info', 'check', 'convert', 'repair', 'capture'],
       // Those of a family share a command.
       ...new Set(methodNames.map((name) => (name.startsWith('lkcd-') ? 'lkcd' : name))),
-      ...['scenario', 'serve', 'completion', 'help'],
+      ...['save', 'scenario', 'serve', 'completion', 'help'],
     ]);
     const [scenario] = (await fitting('scen')).candidates;
     expect(scenario?.meaning).toMatch(/^list, show and check scenarios/);
