@@ -67,13 +67,19 @@ export class Extents {
     replace(this.#bytes, first, last, parts);
   }
 
-  /** The very array that was written where the request is exactly that one, else a copy. */
-  read(offset: number, length: number): Uint8Array {
+  /** The very array that was written, where one was written exactly there. */
+  exactly(offset: number, length: number): Uint8Array | undefined {
     const first = this.#firstEndingAfter(offset);
     const bytes = this.#bytes[first];
-    if (bytes?.length === length && this.#starts[first] === offset) return bytes;
+    return bytes?.length === length && this.#starts[first] === offset ? bytes : undefined;
+  }
+
+  /** The very array that was written where the request is exactly that one, else a copy. */
+  read(offset: number, length: number): Uint8Array {
+    const exact = this.exactly(offset, length);
+    if (exact !== undefined) return exact;
     const copy = new Uint8Array(length);
-    for (const [at, piece] of this.#within(first, offset, length)) copy.set(piece, at);
+    for (const [at, piece] of this.within(offset, length)) copy.set(piece, at);
     return copy;
   }
 

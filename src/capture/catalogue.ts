@@ -31,6 +31,8 @@ export interface MethodDescription {
   readonly format: 'kdump' | 'lkcd' | 'diskdump' | 'elf';
   /** The usual one first. */
   readonly compressions: readonly [CompressionName, ...CompressionName[]];
+  /** UDP port of the server that takes the dump; undefined: it needs none. */
+  readonly port?: number;
   /** The levels that it knows, in makedumpfile's bits; undefined: all, 0 to 31. */
   readonly levels?: readonly number[];
 }
@@ -63,18 +65,48 @@ const mkdump: MethodDescription = {
   name: 'mkdump',
   summary: 'a mini kernel in its own region, loaded anywhere beforehand; ends in LKCD',
   moment: 'after the panic',
-  generations: [{ name: '1.0', title: 'the control structure is in ordinary memory' }],
+  generations: [
+    { name: '1.0', title: 'the control structure is in ordinary memory' },
+    { name: 'later', title: 'it is in the region, which the kernel may not write to' },
+  ],
   format: 'lkcd',
   compressions: ['zlib', 'none', 'rle'],
+};
+
+const diskdump: MethodDescription = {
+  name: 'diskdump',
+  summary:
+    "the crashed kernel's own disk driver, polled, to a formatted partition; ends in DISKDUMP",
+  moment: 'after the panic',
+  generations: [
+    { name: '1.0', title: 'samples the signatures of its partition (November 2004)' },
+    { name: '2004-05', title: 'reads all of its partition before it writes (May 2004)' },
+  ],
+  format: 'diskdump',
+  compressions: ['none', 'zlib'],
 };
 
 const kexec: MethodDescription = {
   name: 'kexec',
   summary: 'a second kernel in a reserved region, as kdump starts it; ends in KDUMP',
   moment: 'after the panic',
-  generations: [{ name: 'today', title: 'the low megabyte is reserved, nothing is copied' }],
+  generations: [
+    { name: 'today', title: 'the low megabyte is reserved, nothing is copied' },
+    { name: '2004', title: 'the first 640 KB are copied before the second kernel overwrites them' },
+  ],
   format: 'kdump',
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+};
+
+const netdump: MethodDescription = {
+  name: 'netdump',
+  summary: 'memory is handed page by page to a server that asks for it over UDP; ends in ELF',
+  moment: 'after the panic',
+  generations: [{ name: '2004', title: 'over netpoll, with locks that are reset' }],
+  format: 'elf',
+  compressions: ['none'],
+  port: 6666,
+  levels: [0],
 };
 
 const hypervisor: MethodDescription = {
@@ -106,6 +138,8 @@ const liveNaive: MethodDescription = {
 export const descriptions = {
   'lkcd-disk': lkcdDisk,
   'lkcd-mem': lkcdMem,
+  diskdump,
+  netdump,
   kexec,
   mkdump,
   hypervisor,

@@ -9,7 +9,7 @@ import { DumpError } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Codecs, CompressionName } from '../codec/types.ts';
 import type { Progress } from '../dump/content.ts';
-import type { Disk, Partition } from '../machine/disk.ts';
+import type { DiskContent, Partition } from '../machine/disk.ts';
 import type { FileArea } from '../machine/files.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { OutsideFiles } from '../machine/outside.ts';
@@ -25,10 +25,20 @@ export interface CaptureOptions {
   readonly generation: string;
 }
 
+/** A dump server on a real network, as a synchronous method talks to it. */
+export interface Transport {
+  /** One packet. */
+  send(packet: Uint8Array): void;
+  /** The next packet, and how long it was waited for; undefined: none came in that time. */
+  receive(limitMs: number): { readonly packet: Uint8Array | undefined; readonly waitedMs: number };
+}
+
 /** What is lent to a method besides the machine. */
 export interface CaptureTools {
   /** Ready for the compression asked for. */
   readonly codecs: Codecs;
+  /** Undefined: the machine's network is emulated, with the server at its end. */
+  readonly transport?: Transport;
   readonly progress?: Progress;
 }
 
@@ -73,8 +83,10 @@ export interface CaptureTargets {
 
 /** What is left after the reboot: all that `save` may look at. */
 export interface AfterReboot {
-  readonly disk: Disk;
-  readonly files: FileArea;
+  /** The first one has the file system. */
+  readonly disks: readonly DiskContent[];
+  readonly disk: DiskContent;
+  readonly files: Pick<FileArea, 'names' | 'has' | 'open'>;
   /** What others than the machine keep for it: its host, a dump server. */
   readonly outside: OutsideFiles;
 }

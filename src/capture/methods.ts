@@ -1,6 +1,7 @@
 /** The dump methods by their names. */
 
 import { assert } from '../bytes/errors.ts';
+import { diskdump } from './diskdump/method.ts';
 import { hypervisor } from './hypervisor/method.ts';
 import { kexec } from './kexec/method.ts';
 import { live } from './live/method.ts';
@@ -9,10 +10,13 @@ import { lkcdDisk } from './lkcd-disk/method.ts';
 import { lkcdMem } from './lkcd-mem/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
+import { netdump } from './netdump/method.ts';
 
 const methods: readonly DumpMethod<unknown>[] = [
   lkcdDisk,
   lkcdMem,
+  diskdump,
+  netdump,
   kexec,
   mkdump,
   hypervisor,

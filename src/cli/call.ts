@@ -52,6 +52,7 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
     convert: refuse,
     repair: refuse,
     scenario: refuse,
+    serve: refuse,
     completion: refuse,
   });
   try {

@@ -31,6 +31,7 @@ export interface CaptureFlags extends InputFlags {
   readonly hardware?: string;
   readonly watchdog?: string;
   readonly machine?: string;
+  readonly server?: string;
   readonly output?: string;
   readonly level?: string;
   readonly compress?: string;
@@ -62,6 +63,17 @@ export interface RepairFlags extends InputFlags {
   readonly force?: boolean;
 }
 
+/** The options of `serve` as they were given. */
+export interface ServeFlags {
+  readonly listen?: string;
+  readonly dir?: string;
+  readonly protocol?: string;
+  readonly allow?: readonly string[];
+  readonly clients?: string;
+  readonly maxBytes?: string;
+  readonly count?: string;
+}
+
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
@@ -90,6 +102,7 @@ export interface Handlers {
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
   info(request: InfoRequest, settings: Settings): void | Promise<void>;
+  serve(flags: ServeFlags, settings: Settings): void | Promise<void>;
   check(request: CheckRequest, settings: Settings): void | Promise<void>;
   /** The last of the files is the one to write. */
   convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;

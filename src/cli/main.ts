@@ -13,6 +13,7 @@ import type {
   ConvertFlags,
   RepairFlags,
   ScenarioRequest,
+  ServeFlags,
   Settings,
 } from './handlers.ts';
 import { endOnFailingOutput, type Io, processIo } from './io.ts';
@@ -69,6 +70,9 @@ async function run(argv: readonly string[]): Promise<number> {
     },
     scenario: async (request, settings) => {
       status = await scenario(request, settings, processIo(settings));
+    },
+    serve: async (flags, settings) => {
+      status = await serve(flags, settings, processIo(settings));
     },
     completion: async (shell) => {
       const { printCompletion } = await import('./completion/command.ts');
@@ -171,6 +175,15 @@ async function repair(
     return await repairFiles(files, flags, settings, io);
   } catch (error) {
     return sayFailure(error, { file: files[0] ?? null, schema: 'repair/1', settings, io });
+  }
+}
+
+async function serve(flags: ServeFlags, settings: Settings, io: Io): Promise<number> {
+  const { serveDumps } = await import('./serve.ts');
+  try {
+    return await serveDumps(flags, settings, io);
+  } catch (error) {
+    return sayFailure(error, { file: null, schema: 'serve/1', settings, io });
   }
 }
 

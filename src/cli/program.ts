@@ -12,6 +12,7 @@ import { addCheck, addInfo } from './dump-commands.ts';
 import { addExamples } from './examples.ts';
 import type { Handlers, Settings } from './handlers.ts';
 import { addInputOptions, type InputFlags, inputFlagsOf } from './input-options.ts';
+import { addServe } from './serve-command.ts';
 import { unknownCommand } from './unknown-command.ts';
 
 /** They hold anywhere on a line. */
@@ -59,6 +60,7 @@ export function createProgram(handlers: Handlers): Command {
   addRepair(program, handlers, settings);
   addCapture(program, handlers, settings);
   addScenario(program, handlers, settings);
+  addServe(program, handlers, settings);
   addCompletion(program, handlers);
   // What `help` does not know it would answer with everything: it is refused like a command.
   program.addHelpText('beforeAll', ({ error, command }) => {
@@ -77,7 +79,7 @@ export function commandTree(version: string): Command {
   return createProgram({
     ...{ version, out: nothing, err: nothing, welcome: nothing },
     ...{ analyze: nothing, info: nothing, check: nothing, convert: nothing, repair: nothing },
-    ...{ capture: nothing, scenario: nothing, completion: nothing },
+    ...{ capture: nothing, scenario: nothing, serve: nothing, completion: nothing },
   });
 }
 

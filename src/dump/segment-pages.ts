@@ -50,6 +50,9 @@ class SegmentPages implements PageReader {
   }
 
   load(pfn: number): Page {
+    // Arrays that never change need no copy.
+    const kept = this.#source.pieces === undefined ? undefined : this.#wholePage(pfn);
+    if (kept !== undefined) return kept;
     const pieces = this.#map.piecesOf(pfn);
     const cut = pieces.find(({ state }) => state === 'missing');
     if (cut !== undefined) return this.#cutPage(pfn, cut);
@@ -70,10 +73,15 @@ class SegmentPages implements PageReader {
   }
 
   glance(pfn: number): Page {
+    return this.#wholePage(pfn) ?? this.load(pfn);
+  }
+
+  /** A page that is in the file in one piece, as the source gives it. */
+  #wholePage(pfn: number): Page | undefined {
     const offset = this.#map.wholePageAt(pfn);
-    if (offset === undefined || this.#source.lost?.(offset, this.pageSize)) return this.load(pfn);
+    if (offset === undefined || this.#source.lost?.(offset, this.pageSize)) return undefined;
     const bytes = this.#source.read(offset, this.pageSize);
-    return bytes.length === this.pageSize ? { state: 'stored', bytes } : this.load(pfn);
+    return bytes.length === this.pageSize ? { state: 'stored', bytes } : undefined;
   }
 
   #assemble(stored: readonly Piece[]): Page {

@@ -111,6 +111,7 @@ export class SegmentMap {
 
   /** A page that a file's cut end goes through is missing: half of it would look like zeros. */
   state(pfn: number): PageState {
+    if (this.wholePageAt(pfn) !== undefined) return 'stored';
     const states = new Set(this.piecesOf(pfn).map((piece) => piece.state));
     if (states.has('missing')) return 'missing';
     if (states.has('stored')) return 'stored';

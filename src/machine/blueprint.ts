@@ -12,8 +12,9 @@ import { type ClockLimits, second } from './clock.ts';
 import type { DeviceState } from './devices.ts';
 import { type Partition, partitionsOf } from './disk.ts';
 import { type Footprints, isOfKernel } from './footprints.ts';
-import type { HardwareProfile } from './hardware.ts';
+import { type HardwareProfile, virtioScsi } from './hardware.ts';
 import { heldDump } from './held-image.ts';
+import type { Holding } from './holding.ts';
 import { type PhysicalRange, pagesOf, ramOfImage, systemRam } from './ram.ts';
 import { planRewinding, type Rewinding } from './rewind.ts';
 import { deltaWrites, type RunningDelta } from './running.ts';
@@ -30,8 +31,10 @@ export interface MachineOptions {
   readonly watchdogSeconds?: number;
   /** How long a run may take in virtual time; 3600. */
   readonly horizonSeconds?: number;
-  /** Size of the raw dump partition; its default holds all RAM. */
+  /** Size of each raw dump partition; its default holds all RAM. */
   readonly dumpPartitionBytes?: number;
+  /** What stands on the first disk's dump partition; nothing. A file system: it is mistyped. */
+  readonly dumpPartitionHolds?: Holding;
   /** Size of the partition with the file system that kdump writes to. */
   readonly filesPartitionBytes?: number;
   /** What a side file says of the devices; undefined: they are synthetic. */
@@ -106,21 +109,36 @@ export function topPfnOf({ ram, input }: Blueprint): number {
   return Math.max(0, ...ram.map((range) => pagesOf(range, input.pageSize).end));
 }
 
-export function partitionsFor(options: MachineOptions, ram: readonly PhysicalRange[]): Partition[] {
+/** The partitions of each disk. */
+export function partitionsFor(
+  options: MachineOptions,
+  ram: readonly PhysicalRange[],
+): Partition[][] {
   const bytes = ram.reduce((sum, range) => sum + range.end - range.start, 0) + partitionReserve;
-  return partitionsOf([
-    { use: 'dump', size: options.dumpPartitionBytes ?? bytes },
-    { use: 'files', size: options.filesPartitionBytes ?? bytes },
+  const size = options.dumpPartitionBytes ?? bytes;
+  const { disks } = options.hardware ?? virtioScsi;
+  const first = partitionsOf('sda', [
+    { use: 'dump', size, holds: options.dumpPartitionHolds ?? 'nothing' },
+    { use: 'files', size: options.filesPartitionBytes ?? bytes, holds: 'nothing' },
   ]);
+  const others = Array.from({ length: disks - 1 }, (_, index) =>
+    partitionsOf(diskName(index + 1), [{ use: 'dump', size, holds: 'nothing' }]),
+  );
+  return [first, ...others];
 }
 
-/** `watchdogNs`: of a machine that was saved. */
+function diskName(index: number): string {
+  return `sd${String.fromCharCode('a'.charCodeAt(0) + index)}`;
+}
+
+/** `saved`: of a machine that was saved. */
 export function limitsOf(
   options: MachineOptions,
-  saved?: { watchdogNs: number | undefined },
+  saved?: { readonly watchdogNs: number | undefined; readonly powerLossNs: number | undefined },
 ): ClockLimits {
   const horizonNs = (options.horizonSeconds ?? 3600) * second;
   const { watchdogSeconds } = options;
   const configured = watchdogSeconds === undefined ? undefined : watchdogSeconds * second;
-  return { horizonNs, watchdogNs: saved === undefined ? configured : saved.watchdogNs };
+  if (saved === undefined) return { horizonNs, watchdogNs: configured };
+  return { horizonNs, watchdogNs: saved.watchdogNs, powerLossNs: saved.powerLossNs };
 }

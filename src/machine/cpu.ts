@@ -26,10 +26,14 @@ export type CpuRunState =
   | 'spinning'
   /** In the handler of an NMI that never returns. */
   | 'in NMI'
+  /** By a call that it took and that does not return: no interrupt gets through any more. */
+  | 'frozen'
   /** By the host of a guest. */
   | 'paused'
   /** Takes no interrupt, no NMI, executes nothing. */
   | 'dead';
+
+const stopped: ReadonlySet<CpuRunState> = new Set(['in NMI', 'frozen', 'paused', 'dead']);
 
 /** What reaches a CPU that is not dead. Plain data. */
 export interface CpuCondition {
@@ -113,7 +117,7 @@ export class Cpu {
 
   /** Executes nothing any more that is not its handler's. */
   get isStopped(): boolean {
-    return this.state === 'in NMI' || this.state === 'dead' || this.state === 'paused';
+    return stopped.has(this.state);
   }
 
   /** The value of a pointer or long variable of the kernel. */

@@ -15,7 +15,7 @@ import {
 } from '../dump/elf/layout.ts';
 import { PhysicalMemory } from '../linux/physical.ts';
 import { u64Bytes } from './edit.ts';
-import { type ElfCore, encodeElfCore } from './elfcore.ts';
+import { type ElfCore, encodeElfCore, type OldRam } from './elfcore.ts';
 import type { Machine } from './machine.ts';
 import { digestSize, maxRegions, type Segment } from './purgatory.ts';
 import { type PhysicalRange, without } from './ram.ts';
@@ -48,8 +48,15 @@ export function noteRanges(machine: Machine): PhysicalRange[] {
   return notes;
 }
 
-/** What the crash kernel is told: where the notes will be, and the RAM but for the region. */
-export function elfcoreBytes(machine: Machine, region: PhysicalRange): Uint8Array {
+/**
+ * What the crash kernel is told: where the notes will be, and the RAM but for the region. `low`:
+ * the end of memory that will be read from a copy, and where that is.
+ */
+export function elfcoreBytes(
+  machine: Machine,
+  region: PhysicalRange,
+  low: { readonly end: number; readonly copy: number } = { end: 0, copy: 0 },
+): Uint8Array {
   const { kernel } = machine;
   const text = kernel.symbol('_text').address;
   const start = Number(machine.virtual.translate(text).physical);
@@ -57,7 +64,14 @@ export function elfcoreBytes(machine: Machine, region: PhysicalRange): Uint8Arra
   const core: ElfCore = {
     notes: noteRanges(machine),
     kernelText: { virtual: text, range: { start, end } },
-    ram: without(machine.ram, region),
+    ram: without(machine.ram, region).flatMap(({ start, end }): OldRam[] => {
+      const middle = Math.min(end, Math.max(start, low.end));
+      const copied = { start, end: middle, readAt: low.copy + start };
+      return [
+        ...(middle > start ? [copied] : []),
+        ...(end > middle ? [{ start: middle, end }] : []),
+      ];
+    }),
   };
   return encodeElfCore(core, (address) => kernel.toVirtual(address));
 }

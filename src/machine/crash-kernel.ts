@@ -31,8 +31,11 @@ export interface CrashKernel {
 /** KEXEC_SEGMENT_MAX, include/linux/kexec.h. */
 const maxSegments = 16;
 
-/** Finds the loaded crash kernel, or places ours. Every change is noted as a set-up edit. */
-export function crashKernelOf(machine: Machine, layout: PageLayout): CrashKernel {
+/**
+ * Finds the loaded crash kernel, or places ours, with so many bytes of its region left free. Every
+ * change is noted as a set-up edit.
+ */
+export function crashKernelOf(machine: Machine, layout: PageLayout, room = 0): CrashKernel {
   refuseNewerJump(machine);
   const reserve = reservedRegion(machine);
   const image = loadedImage(machine);
@@ -48,7 +51,12 @@ export function crashKernelOf(machine: Machine, layout: PageLayout): CrashKernel
   if (reserve !== undefined) {
     return { origin: 'reserved region', ...placeCrashImage(machine, layout, reserve, undefined) };
   }
-  const region = takeRegion(machine, layout, regionSize(machine), 'region of the crash kernel');
+  const region = takeRegion(
+    machine,
+    layout,
+    regionSize(machine) + room,
+    'region of the crash kernel',
+  );
   return { origin: region.origin, ...placeCrashImage(machine, layout, region, undefined) };
 }
 

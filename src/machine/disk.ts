@@ -9,11 +9,16 @@ import { assert, DumpError } from '../bytes/errors.ts';
 import { type Extent, Extents } from '../bytes/extents.ts';
 import type { Clock } from './clock.ts';
 import type { HardwareProfile } from './hardware.ts';
+import { type Holding, standing } from './holding.ts';
 import { Trace } from './trace.ts';
+import { type CachedWrite, WriteCache } from './write-cache.ts';
 
 export interface Partition {
+  /** `sda1`. */
   readonly name: string;
   readonly use: 'dump' | 'files';
+  /** What stands on it when the machine is made. */
+  readonly holds: Holding;
   /** Bytes from the start of the disk, and length; multiples of 4096. */
   readonly start: number;
   readonly size: number;
@@ -29,6 +34,8 @@ export interface DiskCondition {
   slowdown: number;
   /** Bytes of the disk; a write that touches one fails with a medium error. */
   badSectors: { start: number; end: number }[];
+  /** On: a write is done when it is in the disk's own memory, which needs power. */
+  writeCache: 'off' | 'on';
 }
 
 /** What the status register says. */
@@ -40,8 +47,28 @@ export interface WriteResult {
   readonly done: number;
 }
 
+export interface ReadResult {
+  readonly result: 'ok' | 'no answer';
+  /** Empty without an answer; read-only. */
+  readonly bytes: Uint8Array;
+}
+
+/** A disk as the system finds it that runs after the reboot. */
+export interface DiskContent {
+  readonly partitions: readonly Partition[];
+  /** The first one of this use. */
+  partition(use: Partition['use']): Partition;
+  peek(offset: number, length: number): Uint8Array;
+  pieces(offset: number, length: number): Iterable<Extent>;
+  format(partition: Partition, holding: Holding): void;
+}
+
 export interface SavedDisk {
+  /** On the medium. */
   readonly extents: readonly Extent[];
+  readonly cache: readonly CachedWrite[];
+  /** What stood on the partitions, in their order. */
+  readonly holdings: readonly Holding[];
   readonly writes: readonly (readonly [start: number, end: number])[];
   readonly needsReset: boolean;
   readonly commands: number;
@@ -51,13 +78,18 @@ export interface SavedDisk {
 /** Bytes of a command of the crashed kernel: what a file system usually asks for. */
 const usualTransfer = 64 * 1024;
 
-export class Disk {
+export class Disk implements DiskContent {
   readonly partitions: readonly Partition[];
   condition: DiskCondition;
+  readonly #holdings: Holding[];
   readonly #clock: Clock;
   readonly #profile: HardwareProfile['disk'];
   readonly #trace: Trace;
-  readonly #content: Extents;
+  /** What pictures call it. */
+  readonly #lane: string;
+  /** What no loss of power takes away. */
+  #medium: Extents;
+  readonly #cache: WriteCache;
   /** Merged byte ranges written since the instant, in order of writing. */
   readonly #writes: [start: number, end: number][];
   /** The crashed kernel's driver owns the controller: its queues are not ours. */
@@ -70,12 +102,16 @@ export class Disk {
     partitions: readonly Partition[],
     saved?: SavedDisk,
     trace?: Trace,
+    lane?: string,
   ) {
     this.#clock = clock;
     this.#profile = profile;
     this.#trace = trace ?? new Trace();
+    this.#lane = lane ?? 'disk';
     this.partitions = partitions;
-    this.#content = new Extents(saved?.extents);
+    this.#holdings = [...(saved?.holdings ?? partitions.map((partition) => partition.holds))];
+    this.#medium = new Extents(saved?.extents);
+    this.#cache = new WriteCache(profile, saved?.cache);
     this.#writes = (saved?.writes ?? []).map(([start, end]) => [start, end]);
     this.#needsReset = saved?.needsReset ?? true;
     this.#commands = saved?.commands ?? 0;
@@ -98,6 +134,7 @@ export class Disk {
     return this.#writes;
   }
 
+  /** The first one of this use. */
   partition(use: Partition['use']): Partition {
     const found = this.partitions.find((partition) => partition.use === use);
     assert(found !== undefined, `the disk has a partition for ${use}`);
@@ -157,7 +194,7 @@ export class Disk {
       while (done < length && result === 'ok') {
         const size = Math.min(this.#profile.maxTransfer, length - done);
         const bad = this.#firstBad(offset + done, offset + done + size);
-        result = this.#command(size, bad, limitNs);
+        result = this.#writeCommand(size, bad, limitNs);
         if (result === 'ok') done += size;
         if (result === 'medium error') done = Math.max(done, bad! - offset);
       }
@@ -167,24 +204,77 @@ export class Disk {
     return { result, done };
   }
 
+  /** Reads by as many commands as it takes. */
+  read(offset: number, length: number, limitNs = Number.POSITIVE_INFINITY): ReadResult {
+    assert(!this.#needsReset, 'a command before the controller was reset');
+    for (let done = 0; done < length; done += this.#profile.maxTransfer) {
+      const size = Math.min(this.#profile.maxTransfer, length - done);
+      const result = this.#command('read', this.#commandNs(size), limitNs);
+      if (result !== 'ok') return { result, bytes: new Uint8Array(0) };
+    }
+    return { result: 'ok', bytes: this.peek(offset, length) };
+  }
+
+  /**
+   * SYNCHRONIZE CACHE: what is in the cache goes to the medium. A disk without one is not asked.
+   */
+  synchronize(limitNs = Number.POSITIVE_INFINITY): 'ok' | 'no answer' {
+    if (this.condition.writeCache === 'off') return 'ok';
+    const result = this.#command('synchronize', this.#commandNs(this.#cache.bytes), limitNs);
+    if (result === 'ok') this.settle();
+    return result;
+  }
+
+  /** A disk that keeps its power brings its cache to the medium by itself, sooner or later. */
+  settle(): void {
+    this.#cache.drain(this.#medium);
+  }
+
+  /** The power is gone: what was in the cache is lost. */
+  losePower(): void {
+    this.#cache.age(this.#medium, this.#clock.now);
+    this.#cache.clear();
+  }
+
   /**
    * Reads without time: for the system that runs after the reboot, and for set-up. The very array
    * that was written where the request is exactly that; read-only.
    */
   peek(offset: number, length: number): Uint8Array {
     this.#check(offset, length);
-    return this.#content.read(offset, length);
+    const written = this.#cache.over(this.#medium);
+    const exact = written.exactly(offset, length);
+    if (exact !== undefined) return exact;
+    const bytes = this.#stood(offset, length);
+    for (const [at, piece] of written.within(offset, length)) bytes.set(piece, at);
+    return bytes;
   }
 
   /** As `peek`, by the arrays that were written; offsets are from the start of the range. */
   pieces(offset: number, length: number): Iterable<Extent> {
     this.#check(offset, length);
-    return this.#content.within(offset, length);
+    return this.#cache.over(this.#medium).within(offset, length);
+  }
+
+  /** What stands on a partition where nothing was written. */
+  holding(partition: Partition): Holding {
+    return this.#holdings[this.partitions.indexOf(partition)]!;
+  }
+
+  /** Whatever was on a partition is gone: for set-up, and for the system after the reboot. */
+  format(partition: Partition, holding: Holding): void {
+    const { start, size } = partition;
+    const isOutside = ([at]: Extent): boolean => at < start || at >= start + size;
+    this.settle();
+    this.#medium = new Extents(this.#medium.pieces.filter(isOutside));
+    this.#holdings[this.partitions.indexOf(partition)] = holding;
   }
 
   save(): SavedDisk {
     return {
-      extents: [...this.#content.pieces],
+      extents: [...this.#medium.pieces],
+      cache: this.#cache.save(),
+      holdings: [...this.#holdings],
       writes: this.#writes.map(([start, end]) => [start, end] as const),
       needsReset: this.#needsReset,
       commands: this.#commands,
@@ -192,10 +282,15 @@ export class Disk {
     };
   }
 
-  #command(size: number, bad: number | undefined, limitNs: number): WriteResult['result'] {
-    const { hung, slowdown } = this.condition;
-    const work = bad === undefined ? 0 : this.#profile.mediumErrorNs * slowdown;
-    const needed = hung === 'no' ? this.#commandNs(size) + work : Number.POSITIVE_INFINITY;
+  #writeCommand(size: number, bad: number | undefined, limitNs: number): WriteResult['result'] {
+    const work = bad === undefined ? 0 : this.#profile.mediumErrorNs * this.condition.slowdown;
+    const result = this.#command('write', this.#commandNs(size) + work, limitNs);
+    return result === 'ok' && bad !== undefined ? 'medium error' : result;
+  }
+
+  /** `workNs`: what it takes where the disk answers at all. */
+  #command(what: string, workNs: number, limitNs: number): 'ok' | 'no answer' {
+    const needed = this.condition.hung === 'no' ? workNs : Number.POSITIVE_INFINITY;
     this.#commands++;
     if (needed > limitNs) {
       this.#spend(limitNs, 'no answer');
@@ -204,8 +299,8 @@ export class Disk {
     if (needed === Number.POSITIVE_INFINITY) {
       this.#clock.hang('the disk does not complete a command, and nobody gives up', 'disk');
     }
-    this.#spend(needed, 'write');
-    return bad === undefined ? 'ok' : 'medium error';
+    this.#spend(needed, what);
+    return 'ok';
   }
 
   #commandNs(size: number): number {
@@ -215,8 +310,8 @@ export class Disk {
 
   #spend(ns: number, what: string): void {
     const start = this.#clock.now;
-    this.#clock.spend(ns, `disk ${what}`);
-    this.#trace.span('disk', start, this.#clock.now, what);
+    this.#clock.spend(ns, `${this.#lane} ${what}`);
+    this.#trace.span(this.#lane, start, this.#clock.now, what);
     this.#trace.listener?.({ ns: start, what: 'disk', name: what });
   }
 
@@ -235,8 +330,24 @@ export class Disk {
   /** The first `length` bytes of the parts. */
   #store(offset: number, parts: readonly Uint8Array[], length: number): void {
     if (length === 0) return;
-    this.#content.write(offset, firstBytes(parts, length));
+    const kept = firstBytes(parts, length);
+    if (this.condition.writeCache === 'off') this.#medium.write(offset, kept);
+    else
+      this.#cache.add(this.#medium, { atNs: this.#clock.now, offset, bytes: length, parts: kept });
     this.#noteWrite(offset, offset + length);
+  }
+
+  /** What stood in a range before anything was written there: a new array. */
+  #stood(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    for (const [index, { start, size }] of this.partitions.entries()) {
+      const from = Math.max(offset, start);
+      const end = Math.min(offset + length, start + size);
+      const holding = this.#holdings[index]!;
+      if (from >= end || holding === 'nothing') continue;
+      bytes.set(standing(holding, from - start, end - from), from - offset);
+    }
+    return bytes;
   }
 
   #noteWrite(start: number, end: number): void {
@@ -253,20 +364,22 @@ export class Disk {
   }
 }
 
-/** Partitions one after the other, from 1 MB on. */
+/** Partitions one after the other, from 1 MB on. `disk`: `sda`. */
 export function partitionsOf(
-  sizes: readonly { readonly use: Partition['use']; readonly size: number }[],
+  disk: string,
+  wanted: readonly Pick<Partition, 'use' | 'size' | 'holds'>[],
 ): Partition[] {
   let start = 1024 * 1024;
-  return sizes.map(({ use, size }, index) => {
-    const partition = { name: `sda${index + 1}`, use, start, size: Math.ceil(size / 4096) * 4096 };
+  return wanted.map(({ use, size, holds }, index) => {
+    const name = `${disk}${index + 1}`;
+    const partition = { name, use, holds, start, size: Math.ceil(size / 4096) * 4096 };
     start += partition.size;
     return partition;
   });
 }
 
 function healthy(): DiskCondition {
-  return { inFlight: 0, hung: 'no', slowdown: 1, badSectors: [] };
+  return { inFlight: 0, hung: 'no', slowdown: 1, badSectors: [], writeCache: 'off' };
 }
 
 function copyOf(condition: DiskCondition): DiskCondition {

@@ -20,11 +20,17 @@ import {
 } from '../dump/elf/layout.ts';
 import type { PhysicalRange } from './ram.ts';
 
+/** RAM of the crashed kernel; physical bytes. */
+export interface OldRam extends PhysicalRange {
+  /** Where it is read, if that is elsewhere: a copy that was made before it was overwritten. */
+  readonly readAt?: number;
+}
+
 export interface ElfCore {
   /** Where each CPU's and VMCOREINFO's notes are written. */
   readonly notes: readonly PhysicalRange[];
   readonly kernelText: { readonly virtual: bigint; readonly range: PhysicalRange } | undefined;
-  readonly ram: readonly PhysicalRange[];
+  readonly ram: readonly OldRam[];
 }
 
 export function encodeElfCore(core: ElfCore, toVirtual: (physical: bigint) => bigint): Uint8Array {
@@ -33,7 +39,10 @@ export function encodeElfCore(core: ElfCore, toVirtual: (physical: bigint) => bi
     ...(core.kernelText === undefined
       ? []
       : [header(PT_LOAD, core.kernelText.range, core.kernelText.virtual)]),
-    ...core.ram.map((range) => header(PT_LOAD, range, toVirtual(BigInt(range.start)))),
+    ...core.ram.map((range) => ({
+      ...header(PT_LOAD, range, toVirtual(BigInt(range.start))),
+      p_offset: BigInt(range.readAt ?? range.start),
+    })),
   ];
   const bytes = new Uint8Array(Elf64Header.size + headers.length * Elf64Phdr.size);
   Elf64Header.write(bytes, 0, {
@@ -56,18 +65,20 @@ export function encodeElfCore(core: ElfCore, toVirtual: (physical: bigint) => bi
 export function decodeElfCore(bytes: Uint8Array): ElfCore {
   if (!isElfCore(bytes)) throw new DumpError('corrupt', 'elfcorehdr is no ELF core header');
   const { e_phoff, e_phnum } = Elf64Header.read(bytes);
-  const start = Number(e_phoff);
-  if (start + e_phnum * Elf64Phdr.size > bytes.length) {
+  const first = Number(e_phoff);
+  if (first + e_phnum * Elf64Phdr.size > bytes.length) {
     throw new DumpError('corrupt', `elfcorehdr has ${e_phnum} headers and no room for them`);
   }
   const notes: PhysicalRange[] = [];
-  const ram: PhysicalRange[] = [];
+  const ram: OldRam[] = [];
   for (let index = 0; index < e_phnum; index++) {
-    const program = Elf64Phdr.read(bytes, start + index * Elf64Phdr.size);
-    const first = Number(program.p_offset);
-    const range = { start: first, end: first + Number(program.p_memsz) };
-    if (program.p_type === PT_NOTE) notes.push(range);
-    if (program.p_type === PT_LOAD) ram.push(range);
+    const program = Elf64Phdr.read(bytes, first + index * Elf64Phdr.size);
+    const readAt = Number(program.p_offset);
+    const size = Number(program.p_memsz);
+    if (program.p_type === PT_NOTE) notes.push({ start: readAt, end: readAt + size });
+    if (program.p_type !== PT_LOAD) continue;
+    const start = Number(program.p_paddr);
+    ram.push({ start, end: start + size, ...(readAt === start ? {} : { readAt }) });
   }
   return { notes, kernelText: undefined, ram };
 }

@@ -32,7 +32,9 @@ export interface Footprints {
   readonly paths: readonly { readonly name: string; readonly cpus: readonly PathPart[] }[];
 }
 
-/** A stage of a path: all of it, or a part: before one of its functions, or from one on. */
+/**
+ * A stage of a path: all of it, or a part of it: from one of its functions on, before another one.
+ */
 export interface PathStage {
   readonly path: string;
   readonly role: PathRole;
@@ -83,13 +85,11 @@ export function footprintOf(
   const parts = paths.find(({ name }) => name === path)?.cpus;
   const part = parts?.find((candidate) => candidate.role === role);
   const functions = part?.stages.find((candidate) => candidate.stage === stage)?.functions;
-  if (until !== undefined) {
-    const end = functions?.findIndex(({ function: name }) => name === until) ?? -1;
-    return end < 0 ? functions : functions?.slice(0, end);
-  }
-  if (from !== undefined) {
-    const start = functions?.findIndex(({ function: name }) => name === from) ?? -1;
-    return start < 0 ? undefined : functions?.slice(start);
+  if (functions !== undefined && (from !== undefined || until !== undefined)) {
+    const start = functions.findIndex(({ function: name }) => name === (from ?? name));
+    if (start < 0) return undefined;
+    const end = functions.findIndex(({ function: name }, at) => at >= start && name === until);
+    return functions.slice(start, end < 0 ? undefined : end);
   }
   if (which === undefined) return functions;
   return which === 'first' ? functions?.slice(0, 1) : functions?.slice(1);

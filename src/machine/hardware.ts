@@ -3,7 +3,8 @@
  * not measured; a verdict depends on them only through a deadline. Assumed are: for the virtual
  * machines an SSD behind the host; for 2004 a 10,000 rpm parallel SCSI disk (5 ms seek, 60 MB/s)
  * and a 2 GHz CPU; for the server of today an NVMe SSD and firmware that trains its memory for a
- * minute. Limits of transfers: virtio_scsi and vmw_pvscsi 512 KB, aic7xxx 256 KB, NVMe 1 MB.
+ * minute; networks of 1 Gbit/s, 100 Mbit/s and 10 Gbit/s. Caches: 8 MB then, 32 and 64 MB now.
+ * Limits of transfers: virtio_scsi and vmw_pvscsi 512 KB, aic7xxx 256 KB, NVMe 1 MB.
  */
 
 import { DumpError } from '../bytes/errors.ts';
@@ -12,6 +13,8 @@ import { microsecond, millisecond, second } from './clock.ts';
 
 export interface HardwareProfile {
   readonly name: string;
+  /** Each on an adapter of its own; those behind the first have a dump partition and no more. */
+  readonly disks: number;
   readonly disk: {
     readonly sectorSize: number;
     /** From the doorbell to the completion of an empty command. */
@@ -25,6 +28,19 @@ export interface HardwareProfile {
     readonly mediumErrorNs: number;
     /** The kernel's driver for it: how it waits and what it does when nothing comes. */
     readonly driver: 'virtio_scsi' | 'vmw_pvscsi' | 'aic7xxx' | 'nvme';
+    /**
+     * Whether the driver can be polled by diskdump. Of 2004 few could, of today none can: the
+     * virtual adapters stand for those that were patched.
+     */
+    readonly dumpHooks: 'present' | 'absent';
+    /** The disk's own memory for writes, and how long a write stays in it at most. */
+    readonly cacheBytes: number;
+    readonly cacheNs: number;
+  };
+  readonly network: {
+    readonly bytesPerSecond: number;
+    /** One way, from the last byte sent to the first one handled. */
+    readonly latencyNs: number;
   };
   readonly cpu: {
     /** From the send of an NMI to the first instruction of its handler. */
@@ -47,6 +63,8 @@ export interface HardwareProfile {
 const KB = 1024;
 const MB = 1e6;
 
+const gigabit = { bytesPerSecond: 125 * MB, latencyNs: 50 * microsecond };
+
 const cpuOfToday: HardwareProfile['cpu'] = {
   nmiNs: 20 * microsecond,
   functionNs: microsecond,
@@ -66,6 +84,7 @@ const cpuOfToday: HardwareProfile['cpu'] = {
 
 export const virtioScsi: HardwareProfile = {
   name: 'virtio-scsi',
+  disks: 1,
   disk: {
     sectorSize: 512,
     commandNs: 100 * microsecond,
@@ -74,10 +93,16 @@ export const virtioScsi: HardwareProfile = {
     resetNs: 50 * millisecond,
     mediumErrorNs: millisecond,
     driver: 'virtio_scsi',
+    dumpHooks: 'present',
+    cacheBytes: 32 * MB,
+    cacheNs: 5 * second,
   },
+  network: gigabit,
   cpu: cpuOfToday,
   boot: { captureKernelNs: 3 * second, miniKernelNs: 300 * millisecond, firmwareNs: 5 * second },
 };
+
+const twoDisks: HardwareProfile = { ...virtioScsi, name: 'two-disks', disks: 2 };
 
 const pvscsi: HardwareProfile = {
   ...virtioScsi,
@@ -93,6 +118,7 @@ const pvscsi: HardwareProfile = {
 
 const scsi2004: HardwareProfile = {
   name: 'scsi-2004',
+  disks: 1,
   disk: {
     sectorSize: 512,
     commandNs: 5 * millisecond,
@@ -102,7 +128,11 @@ const scsi2004: HardwareProfile = {
     resetNs: 5 * second,
     mediumErrorNs: 3 * second,
     driver: 'aic7xxx',
+    dumpHooks: 'present',
+    cacheBytes: 8 * MB,
+    cacheNs: 5 * second,
   },
+  network: { bytesPerSecond: 12.5 * MB, latencyNs: 200 * microsecond },
   cpu: {
     nmiNs: 50 * microsecond,
     functionNs: 3 * microsecond,
@@ -124,6 +154,7 @@ const scsi2004: HardwareProfile = {
 
 const nvmeServer: HardwareProfile = {
   name: 'nvme-server',
+  disks: 1,
   disk: {
     sectorSize: 4096,
     commandNs: 20 * microsecond,
@@ -132,12 +163,16 @@ const nvmeServer: HardwareProfile = {
     resetNs: second,
     mediumErrorNs: millisecond,
     driver: 'nvme',
+    dumpHooks: 'absent',
+    cacheBytes: 64 * MB,
+    cacheNs: second,
   },
+  network: { bytesPerSecond: 1_250 * MB, latencyNs: 30 * microsecond },
   cpu: { ...cpuOfToday, hashBytesPerSecond: 500 * MB, copyBytesPerSecond: 8_000 * MB },
   boot: { captureKernelNs: 8 * second, miniKernelNs: 500 * millisecond, firmwareNs: 90 * second },
 };
 
-const profiles: readonly HardwareProfile[] = [virtioScsi, pvscsi, scsi2004, nvmeServer];
+const profiles: readonly HardwareProfile[] = [virtioScsi, twoDisks, pvscsi, scsi2004, nvmeServer];
 
 export const hardwareNames: readonly string[] = profiles.map(({ name }) => name);
 

@@ -28,6 +28,8 @@ import { type HardwareProfile, virtioScsi } from './hardware.ts';
 import { InterruptController, type InterruptLine } from './interrupts.ts';
 import { MachineDump, type RegisterSource } from './machine-dump.ts';
 import { MachineMemory, type SavedMemory } from './memory.ts';
+import { Network, type SavedNetwork } from './network.ts';
+import { Nic, type SavedNic } from './nic.ts';
 import { OutsideFiles, type SavedOutside } from './outside.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import type { PhysicalRange } from './ram.ts';
@@ -43,8 +45,11 @@ interface SavedParts {
   readonly now: number;
   readonly cpus: readonly SavedCpu[];
   readonly disk: SavedDisk;
+  readonly otherDisks: readonly SavedDisk[];
   readonly files: SavedFiles;
   readonly outside: SavedOutside;
+  readonly nic: SavedNic;
+  readonly network: SavedNetwork;
   readonly ownPlaces: readonly PhysicalRange[];
   readonly ownWrites: readonly OwnWrite[];
   readonly resident: readonly (readonly [name: string, code: ResidentCode])[];
@@ -52,6 +57,7 @@ interface SavedParts {
   readonly interrupts: readonly InterruptLine[];
   readonly firmware: Firmware;
   readonly watchdogNs: number | undefined;
+  readonly powerLossNs: number | undefined;
   readonly schedule: SavedSchedule;
   readonly running: SavedRunning;
   readonly activity: readonly Activity[];
@@ -74,9 +80,14 @@ export class Machine {
   readonly name: string;
   readonly memory: MachineMemory;
   readonly clock: Clock;
+  /** Each on an adapter of its own. */
+  readonly disks: readonly Disk[];
+  /** The first one: it has the file system. */
   readonly disk: Disk;
   readonly files: FileArea;
   readonly outside: OutsideFiles;
+  readonly nic: Nic;
+  readonly network: Network;
   readonly cpus: readonly Cpu[];
   readonly ownWrites: OwnWrites;
   /** Everything that was changed before the instant. */
@@ -122,8 +133,13 @@ export class Machine {
     this.#trace = new Trace(saved?.activity);
     this.clock = new Clock(limitsOf(options, saved), saved?.now);
     this.clock.onPass = (until) => this.#carryOut(until);
-    const partitions = partitionsFor(options, ram);
-    this.disk = new Disk(this.clock, this.hardware.disk, partitions, saved?.disk, this.#trace);
+    const savedDisks = saved === undefined ? [] : [saved.disk, ...saved.otherDisks];
+    this.disks = partitionsFor(options, ram).map((partitions, index) => {
+      const lane = index === 0 ? 'disk' : `disk ${index + 1}`;
+      const diskSaved = savedDisks[index];
+      return new Disk(this.clock, this.hardware.disk, partitions, diskSaved, this.#trace, lane);
+    });
+    this.disk = this.disks[0]!;
     this.interrupts = new InterruptController(rewinding.panic.cpu, saved?.interrupts);
     const bootNs = this.hardware.boot.firmwareNs;
     this.firmware = { ...(saved?.firmware ?? { keepsMemory: true, bootNs }) };
@@ -131,6 +147,9 @@ export class Machine {
     this.#running = new RunningCpus(blueprint.running, saved?.running);
     this.files = new FileArea(this.disk, saved?.files);
     this.outside = new OutsideFiles(saved?.outside);
+    this.nic = new Nic(saved?.nic);
+    const wire = this.hardware.network;
+    this.network = new Network(this.clock, wire, this.#trace, saved?.network);
     this.ownWrites = new OwnWrites(input.pageSize, saved?.ownPlaces, saved?.ownWrites);
     this.#resident = new Map(saved?.resident);
     const around: CpuSurroundings = {
@@ -190,11 +209,11 @@ export class Machine {
 
   /** Who was at what, and when: for pictures. */
   get activity(): readonly Activity[] {
-    const stopped = this.cpus.filter((cpu) => cpu.state === 'in NMI');
-    const spans = stopped.map(({ number }): Activity => {
+    const isHeld = ({ state }: Cpu): boolean => state === 'in NMI' || state === 'frozen';
+    const spans = this.cpus.filter(isHeld).map(({ number, state }): Activity => {
       const lane = `CPU ${number}`;
       const last = this.#trace.activity.findLast((span) => span.lane === lane);
-      return { lane, startNs: last?.endNs ?? 0, endNs: this.clock.now, what: 'in NMI' };
+      return { lane, startNs: last?.endNs ?? 0, endNs: this.clock.now, what: state };
     });
     return [...this.#trace.activity, ...spans];
   }
@@ -203,6 +222,11 @@ export class Machine {
   setWatchdog(seconds: number | undefined): void {
     const watchdogNs = seconds === undefined ? undefined : seconds * second;
     this.clock.limits = { ...this.clock.limits, watchdogNs };
+  }
+
+  /** Nanoseconds from the instant. */
+  setPowerLoss(powerLossNs: number): void {
+    this.clock.limits = { ...this.clock.limits, powerLossNs };
   }
 
   /** A machine that goes its own way from here on. Pages are shared until one side writes them. */
@@ -345,6 +369,14 @@ export class Machine {
     this.spend(this.firmware.bootNs, 'firmware');
   }
 
+  /** What the disks keep of the run, whatever ended it. */
+  settleDisks(): void {
+    for (const disk of this.disks) {
+      if (this.clock.isPowerLost) disk.losePower();
+      else disk.settle();
+    }
+  }
+
   /** Memory as it is now, whatever is written later. */
   snapshot(saved?: SavedSnapshot): Snapshot {
     return new Snapshot(this.memory, saved);
@@ -380,8 +412,11 @@ export class Machine {
       now: this.clock.now,
       cpus: this.cpus.map((cpu) => cpu.save()),
       disk: this.disk.save(),
+      otherDisks: this.disks.slice(1).map((disk) => disk.save()),
       files: this.files.save(),
       outside: this.outside.save(),
+      nic: this.nic.save(),
+      network: this.network.save(),
       ownPlaces: [...this.ownWrites.places],
       ownWrites: [...this.ownWrites.list],
       resident: [...this.#resident],
@@ -389,6 +424,7 @@ export class Machine {
       interrupts: this.interrupts.save(),
       firmware: { ...this.firmware },
       watchdogNs: this.clock.limits.watchdogNs,
+      powerLossNs: this.clock.limits.powerLossNs,
       schedule: this.#schedule.save(),
       running: this.#running.save(),
       activity: this.#trace.activity.map((span) => ({ ...span })),

@@ -71,6 +71,12 @@ export function digestMatches(machine: Machine, table: DigestTable): boolean {
   return digest?.every((byte, index) => byte === stored[index]) === true;
 }
 
+/** Whoever changes a segment at set-up has it hashed again. */
+export function renewDigest(machine: Machine, table: DigestTable): void {
+  const digest = digestOf(machine, table.regions);
+  if (digest !== undefined) machine.memory.write(BigInt(table.digest), digest);
+}
+
 /** Undefined where the table names what is no memory: nothing can match then. */
 function digestOf(machine: Machine, table: number): Uint8Array | undefined {
   const memory = new PhysicalMemory(machine.memory);

@@ -102,6 +102,8 @@ export class RunningCpus {
   readonly #deltas: Schedule;
   /** By CPU; found when it is needed. */
   readonly #counters = new Map<number, readonly Counter[]>();
+  /** By CPU, the tick that its counters were brought up to. */
+  readonly #ticks = new Map<number, number>();
   /** CPUs whose line is in the log. */
   readonly #logged: Set<number>;
   /** Whether no method stops any CPU for good: all count, the panicking one, too. */
@@ -138,9 +140,11 @@ export class RunningCpus {
     for (const cpu of machine.cpus) {
       const stops = cpu.condition.takesNmi || cpu.number === machine.panic.cpu;
       if ((stops && !this.#areLeftAlone) || !isRunning(cpu)) continue;
+      // A clock is brought up to date at each tick.
+      const passed = until - (until % tickNs);
+      if (this.#ticks.get(cpu.number) === passed) continue;
+      this.#ticks.set(cpu.number, passed);
       for (const counter of this.#countersOf(machine, cpu.number)) {
-        // A clock is brought up to date at each tick.
-        const passed = until - (until % tickNs);
         const value = counter.start + BigInt(Math.floor(passed / counter.unitNs));
         tryWrite(machine.memory, BigInt(counter.physical), u64Bytes(value));
       }

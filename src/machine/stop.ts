@@ -12,6 +12,8 @@ export type StopKind =
   | 'hang'
   /** The hardware watchdog ended it. */
   | 'reset'
+  /** The power failed. */
+  | 'power loss'
   /** The input image does not hold a page that the outcome depends on. */
   | 'lacking';
 

@@ -28,6 +28,7 @@ import { PhysicalMemory } from '../linux/physical.ts';
 import { utsname } from '../linux/system.ts';
 import { blueprintOf, type MachineOptions } from '../machine/blueprint.ts';
 import { second } from '../machine/clock.ts';
+import type { Disk, Partition } from '../machine/disk.ts';
 import { Machine, type SavedMachine } from '../machine/machine.ts';
 import type { SavedSnapshot, Snapshot } from '../machine/snapshot.ts';
 import { Questioner } from './answers.ts';
@@ -156,6 +157,10 @@ export class CaptureRun {
     tools: CaptureTools,
     questioner = new Questioner(),
   ): Promise<RunReport> {
+    if (tools.transport !== undefined) {
+      target.sink.abort();
+      return this.#report(undefined, this.#elsewhere());
+    }
     const { saved, problem } = this.#bringOut(target, tools);
     const circumstances = this.#circumstances(problem);
     const judged = async (): Promise<Verdict> => {
@@ -163,6 +168,17 @@ export class CaptureRun {
       return judge(undefined, () => this.groundTruth(), circumstances, questioner);
     };
     return this.#report(saved, await judged());
+  }
+
+  /** Of a dump that went to a server that is not part of the machine: nobody here has the file. */
+  #elsewhere(): Verdict {
+    const failed = this.stages.find((stage) => stage.result === 'failed');
+    const nothing = { pages: undefined, places: undefined, answers: undefined };
+    if (failed === undefined) {
+      const reasons = ['the dump is with its server: its file was not looked at'];
+      return { class: 'undecidable', reasons, ...nothing };
+    }
+    return { class: 'none', reasons: [`${failed.name}: ${failed.cause}`], ...nothing };
   }
 
   /** The report of a machine that hangs, and nobody ends it. */
@@ -204,6 +220,7 @@ export class CaptureRun {
 
   #bringOut({ sink }: CaptureTarget, tools: CaptureTools): { saved?: Saved; problem: string } {
     const { partition } = this.method;
+    this.machine.settleDisks();
     try {
       const saved = this.method.save(this.machine, sink, this.options, tools);
       if (saved === undefined) {
@@ -221,14 +238,10 @@ export class CaptureRun {
   }
 
   #circumstances(noFile: string): Circumstances {
-    const { disk } = this.machine;
-    const { partition } = this.method;
-    const own = partition === undefined ? { start: 0, size: 0 } : disk.partition(partition);
-    const outside = disk.writes.map(([start, end]) => {
-      const inside = Math.min(end, own.start + own.size) - Math.max(start, own.start);
-      return end - start - Math.max(0, inside);
-    });
-    const bytesOutside = outside.reduce((sum, bytes) => sum + bytes, 0);
+    const bytesOutside = this.machine.disks.reduce(
+      (sum, disk) => sum + writtenOutside(disk, this.method.partition),
+      0,
+    );
     return { bytesOutside, lacking: this.#lacking, noFile };
   }
 
@@ -262,13 +275,31 @@ export class CaptureRun {
         targets: this.#targets,
       },
       disk: {
-        commands: machine.disk.commands,
-        bytes: machine.disk.writes.reduce((sum, [start, end]) => sum + end - start, 0),
+        commands: machine.disks.reduce((sum, { commands }) => sum + commands, 0),
+        bytes: machine.disks
+          .flatMap(({ writes }) => writes)
+          .reduce((sum, [start, end]) => sum + end - start, 0),
       },
       saved,
       verdict,
     };
   }
+}
+
+/** Bytes that were written where nobody meant a dump to be. */
+function writtenOutside(disk: Disk, use: Partition['use'] | undefined): number {
+  // A dump device that is somebody's file system was mistyped.
+  const own = disk.partitions.filter(
+    (partition) => partition.use === use && disk.holding(partition) !== 'file system',
+  );
+  const outside = disk.writes.map(([start, end]) =>
+    own.reduce((left, partition) => {
+      const inside =
+        Math.min(end, partition.start + partition.size) - Math.max(start, partition.start);
+      return left - Math.max(0, inside);
+    }, end - start),
+  );
+  return outside.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Neighbouring writes of one purpose as one. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { commands } from '../../src/analyze/table.ts';
+import { methodNames, methodWords } from '../../src/capture/catalogue.ts';
 import { complete } from '../../src/cli/completion/complete.ts';
 import { wordsOfLine } from '../../src/cli/completion/shells.ts';
 import type { Completion } from '../../src/cli/completion/values.ts';
@@ -26,8 +27,10 @@ async function values(...words: string[]): Promise<string[]> {
 describe('what fits', () => {
   test('commands, with their meaning', async () => {
     expect(await values('')).toEqual([
-      ...['analyze', 'info', 'check', 'convert', 'repair', 'capture', 'mkdump', 'kexec'],
-      ...['scenario', 'completion', 'help'],
+      ...['analyze', 'info', 'check', 'convert', 'repair', 'capture'],
+      // Those of a family share a command.
+      ...new Set(methodNames.map((name) => (name.startsWith('lkcd-') ? 'lkcd' : name))),
+      ...['scenario', 'serve', 'completion', 'help'],
     ]);
     const [scenario] = (await fitting('scen')).candidates;
     expect(scenario?.meaning).toMatch(/^list, show and check scenarios/);
@@ -56,11 +59,8 @@ describe('what fits', () => {
   });
 
   test.each<[words: string[], values: string[]]>([
-    [
-      ['--method', ''],
-      ['mkdump', 'kexec'],
-    ],
-    [['--method=k'], ['--method=kexec']],
+    [['--method', ''], [...methodWords]],
+    [['--method=hyp'], ['--method=hypervisor']],
     [
       ['--scenario', 'disk-'],
       ['disk-hung', 'disk-hung-until-reset'],
@@ -115,7 +115,7 @@ describe('what fits', () => {
   });
 
   test('an option with a value has values, or files, or is known to have none', async () => {
-    const free = ['seed', 'watchdog', 'commands'];
+    const free = ['seed', 'watchdog', 'commands', 'server'];
     for (const name of ['analyze', 'capture']) {
       const { options } = tree.commands.find((node) => node.name() === name)!;
       for (const option of options.filter(({ required }) => required)) {
@@ -200,7 +200,8 @@ const lines: readonly (readonly [typed: string, completed: string])[] = [
   ['tsdump analyze vmcore ps --par', 'tsdump analyze vmcore ps --parents'],
   ['tsdump analyze vmcore --script on', 'tsdump analyze vmcore --script one.ts'],
   ['tsdump analyze docs/exa', 'tsdump analyze docs/examples/'],
-  ['tsdump capture --method=k', 'tsdump capture --method=kexec'],
+  ['tsdump capture --method=hyp', 'tsdump capture --method=hypervisor'],
+  ['tsdump kexec --generation 2', 'tsdump kexec --generation 2004'],
   ['tsdump capture --machine=vmc', 'tsdump capture --machine=vmcore'],
   ['tsdump capture --fault memor', 'tsdump capture --fault memory'],
   ['tsdump capture --fault memory:by=d', 'tsdump capture --fault memory:by=dma'],

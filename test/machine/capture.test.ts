@@ -21,6 +21,8 @@ import { capture, finish, openBytes, startRun, world } from './support.ts';
 const runs = [
   ['null.kdump', 'mkdump', 0, 'rle'],
   ['null.kdump', 'kexec', 31, 'zstd'],
+  ['null.kdump', 'diskdump', 31, 'zlib'],
+  ['kdump-real.vmcore', 'diskdump', 0, 'none'],
   ['hardirq.kdump', 'mkdump', 31, 'zlib'],
   ['hardirq.kdump', 'kexec', 0, 'snappy'],
   ['stack.kdump', 'mkdump', 16, 'none'],
@@ -31,7 +33,7 @@ const runs = [
   ['kdump-real.vmcore', 'kexec', 31, 'none'],
 ] as const;
 
-const formats = { mkdump: 'lkcd', kexec: 'kdump' } as const;
+const formats = { diskdump: 'diskdump', mkdump: 'lkcd', kexec: 'kdump' } as const;
 
 describe('a real vmcore, captured', () => {
   test.for(runs)(
@@ -82,7 +84,7 @@ describe('page classes', () => {
   );
 });
 
-describe.each(['mkdump', 'kexec'])('%s on the default machine', (method) => {
+describe.each(['diskdump', 'mkdump', 'kexec'])('%s on the default machine', (method) => {
   test('same run twice, or saved and resumed between any two stages: same bytes, same report', async () => {
     const dump = await openFixture();
     const request = { dump, method, level: 31, compression: 'none' } as const;

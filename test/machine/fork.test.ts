@@ -1,6 +1,7 @@
 /** Forks: the same run as on a machine of its own, and nothing of it shows elsewhere. */
 
 import { expect, test } from 'vitest';
+import { diskdump } from '../../src/capture/diskdump/method.ts';
 import { kexec } from '../../src/capture/kexec/method.ts';
 import { type DumpMethod, runStage } from '../../src/capture/method.ts';
 import { mkdump } from '../../src/capture/mkdump/method.ts';
@@ -57,7 +58,7 @@ function digest(bytes: Uint8Array): string {
   return Buffer.from(world.sha256(bytes)).toString('hex');
 }
 
-test.each<DumpMethod<unknown>>([mkdump, kexec])(
+test.each<DumpMethod<unknown>>([diskdump, mkdump, kexec])(
   '$name: a fork runs like the machine that it was forked from, many times',
   (method) => {
     const options = optionsOf(method);

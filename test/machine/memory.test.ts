@@ -213,9 +213,9 @@ test('every wait ends: at the watchdog, else at the horizon', () => {
 
 function smallDisk(): { disk: Disk; clock: Clock } {
   const clock = new Clock({ horizonNs: 100 * second });
-  const partitions = partitionsOf([
-    { use: 'dump', size: 40_960 },
-    { use: 'files', size: 40_960 },
+  const partitions = partitionsOf('sda', [
+    { use: 'dump', size: 40_960, holds: 'nothing' },
+    { use: 'files', size: 40_960, holds: 'nothing' },
   ]);
   return { disk: new Disk(clock, virtioScsi.disk, partitions), clock };
 }

@@ -1,5 +1,6 @@
 /** Methods run stage by stage on forks of one machine: no file is made, nothing is judged. */
 
+import { diskdump } from '../../src/capture/diskdump/method.ts';
 import { kexec } from '../../src/capture/kexec/method.ts';
 import {
   type CaptureOptions,
@@ -20,7 +21,7 @@ import { world } from './support.ts';
 
 export const blueprint = blueprintOf(await openFixture(), world);
 
-const methods = { kexec, mkdump } as const;
+const methods = { diskdump, kexec, mkdump } as const;
 export type MethodName = keyof typeof methods;
 
 export interface Prepared {

@@ -126,7 +126,9 @@ function flip(machine: Machine, at: number, count: number): readonly FaultNote[]
   return [];
 }
 
-describe.each(['lkcd-disk', 'mkdump', 'kexec'])('%s', { timeout: 600_000 }, (method) => {
+const tried = ['lkcd-disk', 'diskdump', 'netdump', 'mkdump', 'kexec'];
+
+describe.each(tried)('%s', { timeout: 600_000 }, (method) => {
   const of = prepared(method);
 
   test('bytes that it never looks at change neither trace nor verdict', async () => {
@@ -169,8 +171,12 @@ describe.each(['lkcd-disk', 'mkdump', 'kexec'])('%s', { timeout: 600_000 }, (met
       expect(changed, what).not.toEqual(trace);
       expect(changed.at(-1), what).toMatchObject({ what: 'stop' });
       // What several CPUs execute may strike another one, and a method may wait for that.
-      const end = `${report.failed?.kind}: ${report.failed?.cause}`;
-      expect(end, what).toMatch(/^(wild jump|nested fault)|faulted in its NMI handler/);
+      // LKCD runs into its own lock then, and hangs; diskdump checks its own code, and finds it.
+      const { kind, cause, name: stage } = report.failed!;
+      const end = `${kind === 'refused' ? stage : kind}: ${cause}`;
+      expect(end, what).toMatch(
+        /wild jump|nested fault|faulted in its NMI handler|^checksum|^sanity check/,
+      );
     }
   });
 

@@ -23,7 +23,7 @@ describe('the same seed', () => {
     'cpu-deaf',
   ];
 
-  test.each(['lkcd-disk', 'lkcd-mem', 'mkdump', 'kexec'])(
+  test.each(['lkcd-disk', 'lkcd-mem', 'diskdump', 'mkdump', 'kexec'])(
     'twice is the identical run and file: %s',
     async (method) => {
       for (const seed of [1, 2]) {

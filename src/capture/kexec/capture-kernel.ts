@@ -2,6 +2,7 @@
 
 import { DumpError, type ErrorCode } from '../../bytes/errors.ts';
 import type { WriteSummary } from '../../dump/content.ts';
+import { FilteredImage } from '../../dump/filtered.ts';
 import { writeKdump } from '../../dump/kdump/write.ts';
 import { maxNotesSize, parseNotes, vmcoreinfoOf } from '../../dump/notes.ts';
 import type { ElfNote, Utsname } from '../../dump/types.ts';
@@ -16,10 +17,11 @@ import { captureMemory } from '../../machine/crash-kernel.ts';
 import { decodeElfCore } from '../../machine/elfcore.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
-import { selectedImage, selectPages } from '../filter.ts';
+import { selectPages } from '../filter.ts';
 import { driverWrite, probeDevices } from '../linux-driver.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
+import { oldMemory, overwriteLow } from './backup.ts';
 import { finalName, incompleteName, type KexecState } from './state.ts';
 
 export const bootStages: readonly Stage<KexecState>[] = [
@@ -38,6 +40,7 @@ function boot(machine: Machine, state: KexecState): StageResult {
     machine.clock.hang('the capture kernel gets no timer interrupt and panics', 'timer');
   }
   machine.spend(machine.hardware.boot.captureKernelNs, 'boot');
+  if (state.backup !== undefined) overwriteLow(machine);
   const { region, segments } = state.crash;
   const loaded = segments.reduce((sum, segment) => sum + segment.size, 0);
   const free = region.end - region.start - loaded;
@@ -91,7 +94,8 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
   const vmcoreinfo = new Vmcoreinfo(text);
   const root = kernelPageTables(vmcoreinfo);
   if (root === undefined) return failed('VMCOREINFO names no page tables', 'vmcoreinfo_note');
-  const memory = new AddressSpace(new PhysicalMemory(machine.memory), root);
+  const old = oldMemory(machine, state.ram);
+  const memory = new AddressSpace(new PhysicalMemory(old), root);
   const { types, symbols } = machine.kernel;
   const layout = pageLayout({ memory, vmcoreinfo, types, symbols });
   const selection = selectPages(memory, layout, state.ram, level);
@@ -110,7 +114,7 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
     tools.progress?.(pages, total);
   };
   const content = {
-    image: selectedImage(machine.memory, selection),
+    image: new FilteredImage(old, selection),
     uts: oldUtsname(memory, vmcoreinfo),
     time: machine.time,
     notes: state.notes,
@@ -142,7 +146,9 @@ function oldUtsname(memory: AddressSpace, vmcoreinfo: Vmcoreinfo): Utsname {
   return NewUtsname.read(memory.read(start + BigInt(offset), NewUtsname.size));
 }
 
+/** As dracut's script: the name, then `sync`. */
 function rename(machine: Machine): StageResult {
   machine.files.rename(incompleteName, finalName);
+  machine.disk.synchronize();
   return done;
 }

@@ -9,6 +9,7 @@ import { digestedBytes, digestMatches } from '../../machine/purgatory.ts';
 import { MachineStop } from '../../machine/stop.ts';
 import { expectMapping, naming, orTripleFault, tablesAt } from '../jump.ts';
 import { done, type Stage, type StageResult } from '../method.ts';
+import { copyBackup } from './backup.ts';
 import { orNestedPanic, panicking } from './panic.ts';
 import type { KexecState } from './state.ts';
 
@@ -97,5 +98,11 @@ function purgatory(machine: Machine, state: KexecState): StageResult {
       'purgatory digest',
     );
   }
-  return { ...done, bytes };
+  if (state.backup === undefined) return { ...done, bytes };
+  const { backup } = state;
+  return orTripleFault(machine, () => {
+    const copied = copyBackup(machine, backup);
+    machine.work(copied, machine.hardware.cpu.copyBytesPerSecond, 'backup of the first 640 KB');
+    return { ...done, bytes, remarks: [`${copied} bytes of low memory copied`] };
+  });
 }

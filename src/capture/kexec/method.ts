@@ -5,7 +5,7 @@
  * arch/x86/kernel/{crash,reboot,machine_kexec_64}.c, arch/x86/purgatory, fs/proc/vmcore.c.
  */
 
-import { pageLayout } from '../../linux/page-layout.ts';
+import { type PageLayout, pageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { noteRanges } from '../../machine/crash-content.ts';
 import { controlPagesAt, transitionMembers } from '../../machine/crash-image.ts';
@@ -16,6 +16,7 @@ import type { PhysicalRange } from '../../machine/ram.ts';
 import { descriptions } from '../catalogue.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
 import { saveFrom } from '../save-file.ts';
+import { backupRoom, placeBackup } from './backup.ts';
 import { bootStages } from './capture-kernel.ts';
 import { jumpStages } from './jump.ts';
 import { panicStages, vmcoreinfoBytes } from './panic.ts';
@@ -33,7 +34,8 @@ export const kexec: DumpMethod<KexecState> = {
 /** `kexec -p` at boot, and the capture kernel's configuration. */
 function prepare(machine: Machine, options: CaptureOptions): KexecState {
   const layout = pageLayout(machine.kernel);
-  const crash = crashKernelOf(machine, layout);
+  const isOld = options.generation === '2004';
+  const crash = crashKernelOf(machine, layout, isOld ? backupRoom : 0);
   machine.ownWrites.declare([crash.region, ...noteRanges(machine), ...variables(machine)]);
   const start = BigInt(machine.kernel.types.offsetOf('struct kimage', 'start'));
   return {
@@ -42,6 +44,7 @@ function prepare(machine: Machine, options: CaptureOptions): KexecState {
     entry: Number(machine.virtual.u64(crash.image + start)),
     purgatory: notePurgatory(machine, crash),
     crash,
+    backup: isOld ? placeBackup(machine, crash, controlRanges(machine, layout, crash)) : undefined,
     image: 0n,
     start: 0,
     control: { topTable: 0, code: 0 },
@@ -87,10 +90,25 @@ function notePurgatory(machine: Machine, { segments, digest }: CrashKernel): str
   });
 }
 
+/** The page that relocate_kernel is copied to, and the top page table for it. */
+function controlRanges(
+  { kernel, virtual }: Machine,
+  layout: PageLayout,
+  { image }: CrashKernel,
+): PhysicalRange[] {
+  const pointer = (path: string): bigint =>
+    virtual.u64(image + BigInt(kernel.types.offsetOf('struct kimage', path)));
+  const page = (pointer('control_code_page') - layout.vmemmap) / BigInt(layout.size);
+  const { code, topTable } = controlPagesAt(kernel, Number(page) * basePageSize, (member) =>
+    Number(virtual.translate(pointer(member)).physical),
+  );
+  return [code, topTable].map((start) => ({ start, end: start + basePageSize }));
+}
+
 /** Purgatory and the control pages lie in the reserved region: loaded images are built there. */
-function targets(machine: Machine, { crash, layout }: KexecState): CaptureTargets {
-  const { kernel, virtual } = machine;
-  const { types } = kernel;
+function targets(machine: Machine, { crash, layout, backup }: KexecState): CaptureTargets {
+  const { types } = machine.kernel;
+  const { virtual } = machine;
   const { image, region, segments, digest } = crash;
   const pageAt = (address: bigint): PhysicalRange => {
     const start = Number(virtual.translate(address).physical & ~0xfffn);
@@ -98,10 +116,6 @@ function targets(machine: Machine, { crash, layout }: KexecState): CaptureTarget
   };
   const pointer = (path: string): bigint =>
     virtual.u64(image + BigInt(types.offsetOf('struct kimage', path)));
-  const page = (pointer('control_code_page') - layout.vmemmap) / BigInt(layout.size);
-  const control = controlPagesAt(kernel, Number(page) * basePageSize, (member) =>
-    Number(virtual.translate(pointer(member)).physical),
-  );
   const tables = transitionMembers
     .filter((member) => types.hasMember('struct kimage', `arch.${member}`))
     .map((member) => pointer(`arch.${member}`))
@@ -110,9 +124,13 @@ function targets(machine: Machine, { crash, layout }: KexecState): CaptureTarget
   return {
     code: [
       ...(digest === undefined ? [] : purgatoryCode(segments, digest)),
-      { start: control.code, end: control.code + basePageSize },
+      controlRanges(machine, layout, crash)[0]!,
     ],
-    structures: [{ start, end: start + types.sizeOf('struct kimage') }, ...tables.map(pageAt)],
+    structures: [
+      { start, end: start + types.sizeOf('struct kimage') },
+      ...tables.map(pageAt),
+      ...(backup === undefined ? [] : [backup.words]),
+    ],
     reserved: [region],
   };
 }

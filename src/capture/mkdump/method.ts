@@ -28,7 +28,7 @@ export const mkdump: DumpMethod<MkdumpState> = {
 /** `mkexec` at boot: the mini kernel is loaded and told what to dump, and where to. */
 function prepare(machine: Machine, options: CaptureOptions): MkdumpState {
   const layout = pageLayout(machine.kernel);
-  const resident = loadMiniKernel(machine, layout, options.level);
+  const resident = loadMiniKernel(machine, layout, options);
   machine.ownWrites.declare([resident.region]);
   return {
     options,

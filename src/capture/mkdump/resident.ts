@@ -2,7 +2,9 @@
  * What `mkexec` leaves in a healthy kernel: a module with two small functions and a pointer, the
  * control structure in ordinary kmalloc'ed memory (release 1.0), and the mini kernel's own region
  * with its code, page tables, stack, parameters, table of RAM and room for registers. Nothing of
- * the old kernel is overwritten by it later, so nothing needs to be saved.
+ * the old kernel is overwritten by it later, so nothing needs to be saved. In later generations the
+ * control structure is in the region, too, which the kernel maps read-only: that was asked for on
+ * LKML on 2005-01-05, and agreed to.
  */
 
 import { assert } from '../../bytes/errors.ts';
@@ -13,13 +15,14 @@ import type { PageLayout } from '../../linux/page-layout.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import { utsname } from '../../linux/system.ts';
 import { u64Bytes } from '../../machine/edit.ts';
-import { mapIntoKernel } from '../../machine/kernel-mapping.ts';
+import { mapIntoKernel, protectRegion } from '../../machine/kernel-mapping.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { largePage, PageTables } from '../../machine/page-tables.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { takePages, takeRegion } from '../../machine/region.ts';
 import { RegionPages } from '../../machine/region-pages.ts';
 import { CpuSlot } from '../cpu-slots.ts';
+import type { CaptureOptions } from '../method.ts';
 import { standInCode } from '../stand-in-code.ts';
 
 export const Control = struct(
@@ -70,7 +73,11 @@ const panicCode = { offset: 0, size: 512 };
 const nmiCode = { offset: 512, size: 256 };
 const pointerOffset = 2048;
 
-export function loadMiniKernel(machine: Machine, layout: PageLayout, level: number): Resident {
+export function loadMiniKernel(
+  machine: Machine,
+  layout: PageLayout,
+  { level, generation }: CaptureOptions,
+): Resident {
   const top = Math.max(...machine.ram.map((range) => range.end));
   const tables = (Math.ceil(top / 2 ** 30) + 8) * basePageSize;
   const room = codeSize + stackSize + tables + 64 * 1024;
@@ -81,9 +88,11 @@ export function loadMiniKernel(machine: Machine, layout: PageLayout, level: numb
   pages.take(stackSize);
   const registers = pages.take(machine.cpus.length * CpuSlot.size);
   const message = pages.take(messageSize);
+  const isProtected = generation === 'later';
+  const inside = isProtected ? BigInt(pages.take(Control.size)) : undefined;
   const pageTables = identityMap(machine, pages, region);
   const parameters = writeParameters(machine, pages, { registers, message, level });
-  const controlPointer = placeModule(machine, layout, {
+  const controlPointer = placeModule(machine, layout, inside, {
     entry: BigInt(code.start),
     page_tables: BigInt(pageTables),
     registers: machine.kernel.toVirtual(BigInt(registers)),
@@ -91,6 +100,11 @@ export function loadMiniKernel(machine: Machine, layout: PageLayout, level: numb
   });
   const miniKernel = { start: code.start, end: code.start + codeSize };
   machine.noteCode('mini kernel', miniKernel);
+  if (isProtected) {
+    // What the dying kernel hands over is written there.
+    const handed = { start: registers, end: message + basePageSize };
+    protectRegion(machine, layout, region, handed);
+  }
   const module = Number(machine.virtual.translate(controlPointer).physical) - pointerOffset;
   const functions = [panicCode, nmiCode].map(({ offset, size }) => ({
     start: module + offset,
@@ -139,19 +153,20 @@ function writeParameters(
   return pages.fill(parameters).start;
 }
 
-/** The module's page and the control structure's; returns where the pointer stands. */
+/**
+ * The module's page and, where it is not `inside` the region, the control structure's; returns
+ * where the pointer stands.
+ */
 function placeModule(
   machine: Machine,
   layout: PageLayout,
+  inside: bigint | undefined,
   control: Values<typeof Control.fields>,
 ): bigint {
-  const [modulePage, controlPage] = takePages(
-    machine,
-    layout,
-    2,
-    'mkexec: module, control structure',
-  );
-  assert(modulePage !== undefined && controlPage !== undefined, 'two pages were taken');
+  const what = inside === undefined ? 'mkexec: module, control structure' : 'mkexec: module';
+  const taken = takePages(machine, layout, inside === undefined ? 2 : 1, what);
+  const [modulePage, controlPage = inside] = taken;
+  assert(modulePage !== undefined && controlPage !== undefined, 'a page for each');
   // The direct map is not executable: a module has a mapping of its own.
   const module = mapIntoKernel(machine, layout, modulePage);
   const controlAddress = machine.kernel.toVirtual(controlPage);

@@ -59,6 +59,8 @@ const ofOptions: Readonly<Record<string, Values>> = {
     return listed([...writers.map(({ name }) => name), 'flat'], (name) => [name, '']);
   },
   scenario: scenarios,
+  dir: files(),
+  protocol: () => listed(['netdump', 'lkcd', 'both'], (name) => [name, '']),
   async hardware() {
     const { hardwareNames } = await import('../../machine/hardware.ts');
     return listed(hardwareNames, (name) => [name, '']);

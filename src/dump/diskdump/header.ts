@@ -64,6 +64,14 @@ export function factsOf(source: Source, form: string, headers: Headers): DumpFac
   };
 }
 
+/** Of the CPUs by number, as many as the header's block holds. */
+export function tasksOf(source: Source, { architecture, offset, main }: Headers): bigint[] {
+  const { size } = DiskDumpHeaders[architecture];
+  const room = Math.floor((main.block_size - size) / wordSize[architecture]);
+  const count = Math.max(0, Math.min(main.nr_cpus, room));
+  return readWords(source.read(offset + size, count * wordSize[architecture]), architecture);
+}
+
 /** tasks[current_cpu], where that is in the header's block; else 0. */
 function dumpingTask(source: Source, { architecture, offset, main }: Headers): bigint {
   const size = wordSize[architecture];

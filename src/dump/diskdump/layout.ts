@@ -57,8 +57,18 @@ export const streamPadding = 0x6d;
 
 export const partitionSignature = 'diskdump';
 
+/** What the formatter of a release adds to each word before it goes on with it. */
+const formatSteps = { '1.0': 7, '2004-05': 3 } as const;
+/** `2004-05`: the first release, of May 2004. */
+export type FormatRelease = keyof typeof formatSteps;
+export const formatReleases = Object.keys(formatSteps) as readonly FormatRelease[];
+
 /** A block as the formatter leaves it. */
-export function formattedBlock(block: number, size: number): Uint8Array {
+export function formattedBlock(
+  block: number,
+  size: number,
+  release: FormatRelease = '1.0',
+): Uint8Array {
   const bytes = new Uint8Array(size);
   for (let at = 0; at < partitionSignature.length; at++) {
     bytes[at] = partitionSignature.charCodeAt(at);
@@ -67,15 +77,19 @@ export function formattedBlock(block: number, size: number): Uint8Array {
   let word = block;
   for (let at = partitionSignature.length; at < size; at += 4) {
     view.setUint32(at, word, true);
-    word = Math.imul(word + 7, 11) >>> 0;
+    word = Math.imul(word + formatSteps[release], 11) >>> 0;
   }
   return bytes;
 }
 
 /** As the kernel checks it: the first four characters, and all words from the block's number on. */
-export function isFormatted(bytes: Uint8Array, block: number): boolean {
+export function isFormatted(
+  bytes: Uint8Array,
+  block: number,
+  release: FormatRelease = '1.0',
+): boolean {
   if (block === userParametersBlock) return true;
-  const expected = formattedBlock(block, bytes.length);
+  const expected = formattedBlock(block, bytes.length, release);
   if (latin1(bytes.subarray(0, 4)) !== partitionSignature.slice(0, 4)) return false;
   for (let at = partitionSignature.length; at < bytes.length; at++) {
     if (bytes[at] !== expected[at]) return false;

@@ -11,6 +11,7 @@
  */
 
 import { Bitmap } from '../../bytes/bitmap.ts';
+import { sameBytes } from '../../bytes/compare.ts';
 import { DumpError, within } from '../../bytes/errors.ts';
 import { readExactly, type Source, windowed } from '../../bytes/source.ts';
 import { latin1 } from '../../bytes/text.ts';
@@ -21,15 +22,29 @@ import { joinRuns } from '../runs.ts';
 import type { Page, PageRun, PageState } from '../types.ts';
 import { partitionBlockSize } from './detect.ts';
 import { type Headers, statusProblem } from './header.ts';
-import { DumpStatus, isFormatted, partitionHeaderBlock, StreamFlags } from './layout.ts';
+import {
+  DumpStatus,
+  formatReleases,
+  formattedBlock,
+  isFormatted,
+  partitionHeaderBlock,
+  StreamFlags,
+} from './layout.ts';
 import { PageStream } from './page-stream.ts';
+
+const sectorSize = 512;
+const headerAt = partitionHeaderBlock * partitionBlockSize;
+
+/** Has a kernel dumped to this partition since it was formatted? */
+export function isDumpedTo(source: Source): boolean {
+  return latin1(source.read(headerAt, diskdumpSignature.length)) === diskdumpSignature;
+}
 
 /** A formatted partition that no kernel has dumped to is `absent`. */
 export function checkPartition(source: Source): void {
-  const offset = partitionHeaderBlock * partitionBlockSize;
-  if (latin1(source.read(offset, diskdumpSignature.length)) === diskdumpSignature) return;
+  if (isDumpedTo(source)) return;
   throw new DumpError('absent', 'a dump partition without a dump', {
-    where: { file: source.name, offset },
+    where: { file: source.name, offset: headerAt },
     hint: 'nothing was dumped to it since it was formatted',
   });
 }
@@ -83,9 +98,14 @@ function writtenEnd(source: Source, { main }: Headers, dataAt: number): number {
   const size = main.block_size;
   const said = Math.max(dataAt, main.written_blocks * size);
   const isComplete = (main.status & ~DumpStatus.compressed) === DumpStatus.completed;
-  const isFormattedAt = (block: number): boolean =>
-    isFormatted(source.read(block * size, size), block);
-  if (isComplete || !isFormattedAt(0)) return said;
+  const front = source.read(0, size);
+  const release = formatReleases.find((candidate) => isFormatted(front, 0, candidate));
+  if (isComplete || release === undefined) return said;
+  // A block of which a part was written is none that was: its end is still the formatter's.
+  const isFormattedAt = (block: number): boolean => {
+    const end = source.read((block + 1) * size - sectorSize, sectorSize);
+    return sameBytes(end, formattedBlock(block, size, release).subarray(size - sectorSize));
+  };
   let low = said / size;
   let high = Math.floor(source.size / size);
   if (high <= low) return said;
@@ -133,6 +153,7 @@ export class PartitionPages implements PageReader {
   readonly #written: number;
   readonly #stream: PageStream | undefined;
   readonly #zlib: Codec;
+  readonly #none: Codec;
 
   constructor(source: Source, headers: Headers, codecs: Codecs) {
     const { main } = headers;
@@ -149,6 +170,7 @@ export class PartitionPages implements PageReader {
     this.#dumpedPages = dumpedPages;
     this.#written = written;
     this.#zlib = codecs.get('zlib');
+    this.#none = codecs.get('none');
     this.#stream = stream;
   }
 
@@ -255,7 +277,10 @@ export class PartitionPages implements PageReader {
     try {
       const bytes = within('page', { file: this.#source.name, offset, pfn }, () =>
         this.#stream === undefined
-          ? readExactly(this.#data, offset, this.pageSize, 'page').slice()
+          ? this.#none.decompress(
+              readExactly(this.#data, offset, this.pageSize, 'page'),
+              this.pageSize,
+            )
           : this.#unpack(this.#stream.dataAt(offset)),
       );
       return { state: 'stored', bytes };
@@ -267,7 +292,7 @@ export class PartitionPages implements PageReader {
 
   #unpack({ offset, size, flags }: ReturnType<PageStream['dataAt']>): Uint8Array {
     const data = readExactly(this.#data, offset, size, 'page data');
-    if ((flags & StreamFlags.zlib) === 0) return data.slice();
-    return this.#zlib.decompress(data, this.pageSize);
+    const codec = (flags & StreamFlags.zlib) === 0 ? this.#none : this.#zlib;
+    return codec.decompress(data, this.pageSize);
   }
 }

@@ -94,7 +94,7 @@ export function partitionWriter(
       const unreadable = absent - leftOut;
       const mapsAt = (subHeaderBlock + plan.subHeaderBlocks) * blockSize;
       sink.write(mapsAt, ram.bytes);
-      if (isPartial) sink.write(mapsAt + ram.bytes.length, byPlace(ram, stored).bytes);
+      if (isPartial) sink.write(mapsAt + ram.bytes.length, placesOf(ram, stored).bytes);
       const short = isPartial ? DumpStatus.shortArea : DumpStatus.incompleted;
       const unfit = leftOut > 0 ? short : DumpStatus.completed;
       for (let block = writtenBlocks; block < (options.blocks ?? 0); block++) {
@@ -160,7 +160,7 @@ class PartitionPages {
 }
 
 /** A bit for each page of RAM, in their order: whether it is in `stored`. */
-function byPlace(ram: Bitmap, stored: Bitmap): Bitmap {
+export function placesOf(ram: Bitmap, stored: Bitmap): Bitmap {
   const places = new Bitmap(new Uint8Array(ram.bytes.length));
   let place = 0;
   for (let pfn = ram.next(0); pfn >= 0; pfn = ram.next(pfn + 1), place++) {

@@ -50,7 +50,7 @@ const misalignment = 64;
 const netdumpName = latin1Bytes('CORE');
 
 /** Pages in a row that are in the file, then pages that are not. In PFNs. */
-interface Load {
+export interface Load {
   readonly first: number;
   /** One past the last page in the file. */
   readonly end: number;
@@ -76,7 +76,7 @@ export function elfWriter(sink: Sink, content: DumpContent, options: ElfOptions)
       hint: 'LKCD and diskdump are',
     });
   }
-  const notes = notesOf(content, options);
+  const notes = elfNotes(content, options);
   const room = countLoads(image) + spareHeaders;
   const notesAt = Elf64Header.size + (room + 2) * Elf64Phdr.size + Elf64Shdr.size;
   const dataAt = dataOffset(notesAt + notes.length, image.pageSize, options);
@@ -124,7 +124,10 @@ function dataOffset(from: number, pageSize: number, { style }: ElfOptions): numb
   return near % pageSize === 0 ? near + misalignment : near;
 }
 
-function notesOf({ notes, panic }: DumpContent, { style }: ElfOptions): Uint8Array {
+export function elfNotes(
+  { notes, panic }: Pick<DumpContent, 'notes' | 'panic'>,
+  { style }: ElfOptions,
+): Uint8Array {
   if (style === 'kdump') return encodeNotes(notes);
   const isTask = ({ name, type }: ElfNote): boolean => name === 'CORE' && type === NT_TASKSTRUCT;
   // crash takes a file with QEMU's notes for one of kdump style, and dies where it is not.
@@ -228,21 +231,43 @@ interface Place {
   readonly notesSize: number;
 }
 
+/** What stands before the notes. */
+export interface ElfHeaders extends ElfOptions, Place {
+  readonly directMap: bigint | undefined;
+  readonly pageSize: number;
+  readonly loads: readonly Load[];
+  /** Of the ELF header: `flagIncomplete` or 0. */
+  readonly flags: number;
+}
+
 function writeHeaders(
   sink: Sink,
   content: DumpContent,
   options: ElfOptions,
-  { notesAt, notesSize }: Place,
+  place: Place,
   loads: readonly Load[],
   flags: number,
 ): void {
+  const bytes = new Uint8Array(place.notesAt);
+  const kernel = kernelHeader(content, options, loads);
   const { directMap } = content;
   const { pageSize } = content.image;
-  const kernel = kernelHeader(content, options, loads);
+  bytes.set(elfHeaders({ ...options, ...place, directMap, pageSize, loads, flags }, kernel));
+  sink.write(0, bytes);
+}
+
+type ProgramHeader = Parameters<typeof Elf64Phdr.encode>[0];
+
+/** ELF header and program headers; where there are many, all up to the notes. */
+export function elfHeaders(
+  { style, notesAt, notesSize, directMap, pageSize, loads, flags }: ElfHeaders,
+  kernel?: ProgramHeader,
+): Uint8Array {
   const count = 1 + (kernel === undefined ? 0 : 1) + loads.length;
-  const bytes = new Uint8Array(notesAt);
   const hasMany = count >= PN_XNUM;
   const sectionAt = notesAt - Elf64Shdr.size;
+  const end = Elf64Header.size + count * Elf64Phdr.size;
+  const bytes = new Uint8Array(hasMany ? notesAt : end);
   Elf64Header.write(bytes, 0, {
     e_ident: littleEndianIdent(),
     e_type: ET_CORE,
@@ -259,7 +284,7 @@ function writeHeaders(
   });
   if (hasMany) Elf64Shdr.write(bytes, sectionAt, { sh_size: 1n, sh_info: count });
   let at = Elf64Header.size;
-  const put = (values: Parameters<typeof Elf64Phdr.encode>[0]): void => {
+  const put = (values: ProgramHeader): void => {
     Elf64Phdr.write(bytes, at, values);
     at += Elf64Phdr.size;
   };
@@ -276,10 +301,10 @@ function writeHeaders(
       p_paddr: physical,
       p_filesz: BigInt((end - first) * pageSize),
       p_memsz: BigInt((memoryEnd - first) * pageSize),
-      p_align: options.style === 'netdump' ? BigInt(pageSize) : 0n,
+      p_align: style === 'netdump' ? BigInt(pageSize) : 0n,
     });
   }
-  sink.write(0, bytes);
+  return bytes;
 }
 
 /** Undefined where the image is not in one segment, or not known. */
@@ -287,7 +312,7 @@ function kernelHeader(
   { kernel, image }: DumpContent,
   { style }: ElfOptions,
   loads: readonly Load[],
-): Parameters<typeof Elf64Phdr.encode>[0] | undefined {
+): ProgramHeader | undefined {
   if (kernel === undefined || style === 'netdump') return undefined;
   const { pageSize } = image;
   const { virtual, physical, size } = kernel;

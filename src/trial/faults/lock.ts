@@ -2,11 +2,20 @@
  * Locks that somebody held when the kernel died. The lock's words are written by its type; nobody
  * really holds it: no stack leads into its critical section, so the holder is synthetic.
  * Source: include/asm-generic/qspinlock_types.h (_Q_LOCKED_VAL), include/linux/mutex.h,
- * include/linux/semaphore.h, include/linux/mmzone.h, kernel/sched/sched.h, include/linux/blk-mq.h.
+ * include/linux/semaphore.h, include/linux/mmzone.h, kernel/sched/sched.h, include/linux/blk-mq.h,
+ * include/linux/netdevice.h.
  */
 
 import { attempt, DumpError } from '../../bytes/errors.ts';
 import { disks, queueState, type SpinLock, scsiState } from '../../linux/block.ts';
+import {
+  firstDevice,
+  type NetReader,
+  napisOf,
+  pollOwner,
+  transmitLock,
+  transmitQueue,
+} from '../../linux/net-device.ts';
 import { memberAddress } from '../../linux/objects.ts';
 import { memoryNodes } from '../../linux/system.ts';
 import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
@@ -26,6 +35,8 @@ const locks: Readonly<Record<string, (machine: Machine) => TypedWord[]>> = {
   queue: ({ kernel }) => [lockWord(firstQueue(kernel).locks[0]!)],
   hctx: hardwareQueueLock,
   host: hostLock,
+  'nic-transmit': transmitLockWords,
+  'nic-poll': pollOwnerWords,
 };
 
 export const lockHeld: FaultKind = {
@@ -41,7 +52,8 @@ export const lockHeld: FaultKind = {
       meaning:
         "kexec's own lock, the console's, that of the panicking CPU's memory zone, that of its " +
         "run queue; of the first disk: its request queue's, that of the panicking CPU's " +
-        "hardware queue (hctx), the host adapter's",
+        "hardware queue (hctx), the host adapter's; of the network card: its transmit lock, or " +
+        'the ownership of its poll contexts',
     },
   ],
   example: 'lock-held:name=console',
@@ -116,6 +128,36 @@ function hostLock({ kernel }: Machine): TypedWord[] {
 
 function lockWord({ name, address }: SpinLock): TypedWord {
   return { what: name, address, bytes: spinLocked };
+}
+
+/** __netif_tx_lock(), by a CPU that did not panic where there is one. */
+function transmitLockWords(machine: Machine): TypedWord[] {
+  const { reader, device } = cardOf(machine);
+  const { lock, owner } = transmitLock(reader, transmitQueue(reader, device));
+  return [
+    { what: '_xmit_lock of the transmit queue', address: lock, bytes: spinLocked },
+    { what: 'xmit_lock_owner', address: owner, bytes: u32Bytes(holderOf(machine)) },
+  ];
+}
+
+/** As poll_napi() marks a context that it polls. */
+function pollOwnerWords(machine: Machine): TypedWord[] {
+  const { reader, device } = cardOf(machine);
+  return napisOf(reader, device).map((napi) => {
+    const address = pollOwner(reader, napi);
+    return { what: 'poll_owner of a napi_struct', address, bytes: u32Bytes(holderOf(machine)) };
+  });
+}
+
+function cardOf(machine: Machine): { readonly reader: NetReader; readonly device: bigint } {
+  const reader = { memory: machine.virtual, types: machine.kernel.types };
+  const device = firstDevice(reader, machine.kernel.symbol('init_net').address);
+  if (device === undefined) throw lacking('network card');
+  return { reader, device };
+}
+
+function holderOf({ cpus, panic }: Machine): number {
+  return cpus.find(({ number }) => number !== panic.cpu)?.number ?? panic.cpu;
 }
 
 function lacking(...names: readonly string[]): DumpError {

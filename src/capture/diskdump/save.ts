@@ -1,0 +1,110 @@
+/** savecore after the reboot: a diskdump file of what is on a partition, which it formats again. */
+
+import type { Sink } from '../../bytes/sink.ts';
+import type { Source } from '../../bytes/source.ts';
+import type { DumpContent } from '../../dump/content.ts';
+import { formOf, partitionBlockSize } from '../../dump/diskdump/detect.ts';
+import {
+  factsOf,
+  type Headers,
+  readHeaders,
+  statusProblem,
+  tasksOf,
+} from '../../dump/diskdump/header.ts';
+import {
+  DumpStatus,
+  type FormatRelease,
+  formatReleases,
+  isFormatted,
+  partitionHeaderBlock,
+} from '../../dump/diskdump/layout.ts';
+import { isDumpedTo, PartitionPages } from '../../dump/diskdump/partition-read.ts';
+import { writeDiskdump } from '../../dump/diskdump/write.ts';
+import { DumpFile } from '../../dump/dump-file.ts';
+import { registersOf } from '../../dump/notes.ts';
+import { NewUtsname } from '../../dump/utsname.ts';
+import type { DiskContent, Partition } from '../../machine/disk.ts';
+import type { AfterReboot, CaptureOptions, CaptureTools, Saved } from '../method.ts';
+
+interface Found {
+  readonly disk: DiskContent;
+  readonly partition: Partition;
+  readonly source: Source;
+  readonly headers: Headers;
+}
+
+/** The first complete dump on any dump partition, else the first one. Undefined without any. */
+export function saveDiskdump(
+  { disks }: AfterReboot,
+  sink: Sink,
+  _: CaptureOptions,
+  tools: CaptureTools,
+): Saved | undefined {
+  const found = disks.flatMap((disk) =>
+    disk.partitions
+      .filter(({ use }) => use === 'dump')
+      .flatMap((partition) => {
+        const source = sourceOf(disk, partition);
+        if (formOf(source) !== 'partition' || !isDumpedTo(source)) return [];
+        const headers = readHeaders(source, partitionHeaderBlock * partitionBlockSize);
+        return [{ disk, partition, source, headers }];
+      }),
+  );
+  const best = found.find(({ headers }) => statusProblem(headers) === undefined) ?? found[0];
+  return best && saveOne(best, sink, tools);
+}
+
+function saveOne(
+  { disk, partition, source, headers }: Found,
+  sink: Sink,
+  { codecs, progress }: CaptureTools,
+): Saved {
+  const pages = new PartitionPages(source, headers, codecs);
+  const facts = factsOf(source, 'partition', headers);
+  const image = new DumpFile(source, { facts, pages }, 2);
+  const { main } = headers;
+  const content: DumpContent = {
+    image,
+    isIncomplete: () => image.incomplete !== undefined,
+    uts: NewUtsname.read(main.utsname),
+    time: Number(main.tv_sec),
+    notes: [],
+    vmcoreinfo: facts.vmcoreinfo,
+    physBase: 0n,
+    panic: { message: '', task: facts.panic?.task ?? 0n, cpu: main.current_cpu },
+    cpus: tasksOf(source, headers).map((task, cpu) => {
+      const own = cpu === main.current_cpu ? facts.cpus[0]?.registers : undefined;
+      return { task, registers: own ?? registersOf([]), stack: 0n };
+    }),
+  };
+  const isPacked = (main.status & DumpStatus.compressed) !== 0;
+  const written = writeDiskdump(sink, content, {
+    compression: isPacked ? 'zlib' : 'none',
+    level: facts.level ?? 0,
+    codecs,
+    ...(progress === undefined ? {} : { progress }),
+  });
+  const problem = image.incomplete;
+  const release = releaseOf(source);
+  if (release !== undefined) disk.format(partition, `diskdump ${release}`);
+  return { bytes: written.bytes, remarks: problem === undefined ? [] : [problem] };
+}
+
+/** Undefined for a swap area: that is nobody's to format. */
+function releaseOf(source: Source): FormatRelease | undefined {
+  const front = source.read(0, partitionBlockSize);
+  return formatReleases.find((release) => isFormatted(front, 0, release));
+}
+
+function sourceOf(disk: DiskContent, { name, start, size }: Partition): Source {
+  const lengthAt = (offset: number, length: number): number =>
+    Math.max(0, Math.min(length, size - offset));
+  return {
+    name,
+    size,
+    isQuick: true,
+    read: (offset, length) => disk.peek(start + offset, lengthAt(offset, length)),
+    pieces: () => disk.pieces(start, size),
+    close: () => {},
+  };
+}

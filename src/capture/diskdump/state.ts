@@ -1,0 +1,37 @@
+/** What the stages of diskdump hand on. Plain data. */
+
+import type { PageLayout } from '../../linux/page-layout.ts';
+import type { CaptureOptions } from '../method.ts';
+import type { Resident } from './resident.ts';
+import type { Registered } from './scsi.ts';
+
+/** Bitmaps, least significant bit first. */
+export interface PagesToWrite {
+  readonly endPfn: number;
+  /** By PFN. */
+  readonly ram: Uint8Array;
+  readonly ramPages: number;
+  /** By PFN. */
+  readonly stored: Uint8Array;
+  readonly pages: number;
+}
+
+export interface DiskdumpState {
+  readonly options: CaptureOptions;
+  /** Of struct page: compiled into the filter. */
+  readonly layout: PageLayout;
+  readonly resident: Resident;
+  /** In the order in which they are tried. */
+  readonly registered: readonly Registered[];
+  /** Why no disk could be registered. */
+  readonly refusal: string | undefined;
+  /** Which registered partition it is at, and the next step to be done on it. */
+  partition: number;
+  step: number;
+  selected: PagesToWrite | undefined;
+  /** Seconds since 1970, of the header. */
+  time: number;
+  pagesWritten: number;
+  /** Of the partition that it is at: where the next block goes. */
+  nextBlock: number;
+}

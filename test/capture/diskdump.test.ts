@@ -1,0 +1,306 @@
+/** diskdump: what it checks, in which order, and what it does about what it does not like. */
+
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Bitmap } from '../../src/bytes/bitmap.ts';
+import { MemorySink } from '../../src/bytes/sink.ts';
+import { memorySource } from '../../src/bytes/source.ts';
+import { saveDiskdump } from '../../src/capture/diskdump/save.ts';
+import type { DiskdumpState } from '../../src/capture/diskdump/state.ts';
+import { isFormatted } from '../../src/dump/diskdump/layout.ts';
+import { openDump } from '../../src/dump/open.ts';
+import { hardwareProfile } from '../../src/machine/hardware.ts';
+import type { CaptureReport } from '../../src/trial/report.ts';
+import { finish, type Prepared, prepared } from '../machine/stages.ts';
+import { flip, flipPhysical, u32, u64, world } from '../machine/support.ts';
+import { Bench, openPanic } from '../support/machines.ts';
+
+const twoDisks = { hardware: hardwareProfile('two-disks') };
+
+function stateOf({ state }: Prepared): DiskdumpState {
+  return state as DiskdumpState;
+}
+
+/** Physical address of what was loaded: the modules' pages, then what leads to them. */
+function places(run: Prepared) {
+  const { code, structures } = stateOf(run).resident;
+  const [diskdump, scsiDump] = code.map(({ start }) => start);
+  const [data, list] = structures.map(({ start }) => start);
+  return { diskdump: diskdump!, scsiDump: scsiDump!, data: data!, list: list! };
+}
+
+describe('its own code', () => {
+  test('what runs before the checksum and is damaged is a wild jump', () => {
+    const run = prepared('diskdump');
+    flipPhysical(run.machine, places(run).diskdump + 100);
+    expect(finish(run).last).toMatchObject({ name: 'panic entry', kind: 'wild jump' });
+  });
+
+  test.each([
+    ['code that runs later', 600],
+    ['a constant', 3000],
+  ])('%s: the checksum finds the damage before it does any', (_, offset) => {
+    const run = prepared('diskdump');
+    flipPhysical(run.machine, places(run).diskdump + offset);
+    const { last } = finish(run);
+    expect(last).toMatchObject({ name: 'checksum', kind: 'refused', object: 'module diskdump' });
+    expect(last).toMatchObject({ cause: expect.stringMatching(/compromised; reboots after 10 s/) });
+    expect(run.machine.disk.writes).toEqual([]);
+  });
+
+  test('damage in scsi_dump rejects its disks', () => {
+    const run = prepared('diskdump', twoDisks);
+    flipPhysical(run.machine, places(run).scsiDump + 300);
+    const { last } = finish(run);
+    expect(last).toMatchObject({
+      name: 'sanity check',
+      cause: expect.stringMatching(/^sdb1: checksum error.*no netdump is configured/),
+      remarks: [expect.stringMatching(/^sda1: checksum error/)],
+    });
+  });
+
+  test('a second dump finds the mutex taken: EIO', () => {
+    const run = prepared('diskdump');
+    run.machine.memory.write(BigInt(places(run).data), u32(0));
+    expect(finish(run).last).toMatchObject({
+      name: 'panic entry',
+      object: 'diskdump mutex',
+      cause: expect.stringContaining('EIO'),
+    });
+  });
+
+  test('a fault while it dumps is a panic that it refuses, and the machine reboots', () => {
+    const run = prepared('diskdump');
+    const child = BigInt(run.machine.kernel.types.offsetOf('struct resource', 'child'));
+    const root = run.machine.kernel.symbol('iomem_resource').address;
+    run.machine.poke(root + child, u64(0x1234_5678_9abc_def0n));
+    const { last, seconds } = finish(run);
+    expect(last).toMatchObject({ name: 'pages to dump', kind: 'nested fault' });
+    expect(last).toMatchObject({ cause: expect.stringContaining('is refused (EIO) and reboots') });
+    expect(seconds).toBeGreaterThan(13);
+  });
+});
+
+describe('the other CPUs', () => {
+  const others = ({ machine }: Prepared) =>
+    machine.cpus.filter(({ number }) => number !== machine.panic.cpu);
+
+  test('are frozen by a call, and one that takes none is named and goes on', () => {
+    const sound = prepared('diskdump');
+    expect(finish(sound).last.result).toBe('ok');
+    expect(others(sound).map(({ state }) => state)).toEqual(others(sound).map(() => 'frozen'));
+    const run = prepared('diskdump');
+    const [deaf] = others(run);
+    deaf!.condition.takesIpi = false;
+    const { stages, last } = finish(run);
+    expect(last).toMatchObject({ name: 'reboot', result: 'ok' });
+    const remarks = stages.find(({ name }) => name.startsWith('freeze'))?.remarks;
+    expect(remarks).toEqual([expect.stringMatching(/^CPU \d+ did not take the call/)]);
+    expect(deaf!.isStopped).toBe(false);
+  });
+
+  test('that spin with interrupts off hear no call, although an NMI would reach them', () => {
+    const run = prepared('diskdump');
+    const [spinning] = others(run);
+    spinning!.state = 'spinning';
+    const { stages } = finish(run);
+    expect(stages.flatMap(({ remarks }) => remarks ?? []).join()).toMatch(/did not take the call/);
+    expect(run.machine.sendNmi(spinning!)).toBe(true);
+  });
+});
+
+describe('the list of partitions', () => {
+  test('with another device in it: what it would call is anything', () => {
+    const run = prepared('diskdump');
+    run.machine.memory.write(BigInt(places(run).list), u64(0xffff_ffff_8100_0000n));
+    expect(finish(run).last).toMatchObject({
+      kind: 'wild jump',
+      object: 'list of dump partitions',
+    });
+  });
+
+  test('a device that went offline is rejected', () => {
+    const run = prepared('diskdump');
+    const { device, scsi } = stateOf(run).registered[0]!;
+    run.machine.poke(device + BigInt(scsi.state), u32(6));
+    expect(finish(run).last).toMatchObject({
+      name: 'sanity check',
+      cause: expect.stringContaining('sda1: the device is offline'),
+    });
+  });
+
+  test('the lock of the adapter decides, and nothing else of the host does', () => {
+    const held = (offset: bigint) => {
+      const run = prepared('diskdump');
+      const { device, scsi } = stateOf(run).registered[0]!;
+      const { virtual } = run.machine;
+      const host = virtual.u64(device + BigInt(scsi.host));
+      flip(run.machine, virtual.u64(host + BigInt(scsi.hostLock)) + offset);
+      return finish(run).last;
+    };
+    expect(held(0n)).toMatchObject({ cause: expect.stringContaining('host_lock is held') });
+    expect(held(16n)).toMatchObject({ name: 'reboot', result: 'ok' });
+  });
+});
+
+describe('partitions', () => {
+  test.each([
+    ['1.0', 'diskdump 1.0', 'ok'],
+    ['1.0', 'swap', 'ok'],
+    ['1.0', 'file system', 'failed'],
+    ['1.0', 'diskdump 2004-05', 'failed'],
+  ] as const)('release %s and a partition that holds %s: %s', (_, holds, result) => {
+    const run = prepared('diskdump', { dumpPartitionHolds: holds });
+    const { last } = finish(run);
+    expect(last.result).toBe(result);
+    if (result === 'failed') expect(last.name).toBe('partition signatures');
+    expect(run.machine.disk.writes.length > 0).toBe(result === 'ok');
+  });
+
+  test('block 0 is never written to, and savecore formats the rest again', () => {
+    const run = prepared('diskdump');
+    finish(run);
+    const { machine } = run;
+    const { start } = machine.disk.partition('dump');
+    expect(machine.disk.writes.every(([from]) => from >= start + 4096)).toBe(true);
+    machine.settleDisks();
+    const options = { level: 31, compression: 'none', generation: '1.0' } as const;
+    expect(saveDiskdump(machine, new MemorySink(), options, world)).toMatchObject({ remarks: [] });
+    expect(isFormatted(machine.disk.peek(start + 4096, 4096), 1)).toBe(true);
+    expect(saveDiskdump(machine, new MemorySink(), options, world)).toBeUndefined();
+  });
+
+  test('a page that the page tables do not lead to is a text in the dump', async () => {
+    const sound = prepared('diskdump');
+    finish(sound);
+    const stored = new Bitmap(stateOf(sound).selected!.stored);
+    const run = prepared('diskdump');
+    const { machine } = run;
+    const largeOf = (pfn: number): number => Math.floor(pfn / 512);
+    const own = new Set(
+      Object.values(places(run)).map((physical) => largeOf(Math.floor(physical / 4096))),
+    );
+    const pfn = [...stored.runs(0, stored.length)]
+      .map(({ end }) => end - 1)
+      .findLast((last) => !own.has(largeOf(last)))!;
+    const mapping = machine.virtual.translate(machine.kernel.toVirtual(BigInt(pfn) * 4096n));
+    machine.memory.write(mapping.entryAddress, u64(0n));
+    expect(finish(run).last.result).toBe('ok');
+    machine.settleDisks();
+    const sink = new MemorySink();
+    const options = { level: 31, compression: 'none', generation: '1.0' } as const;
+    saveDiskdump(machine, sink, options, world);
+    const dump = await openDump(memorySource('dump', sink.bytes()), world);
+    const text = new TextDecoder('latin1').decode(dump.readPage(pfn).bytes!.subarray(0, 64));
+    expect(text).toMatch(new RegExp(`^Unable to dump page: PFN ${pfn.toString(16)}\0`));
+  });
+});
+
+describe('on the machine that comes with tsdump', () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = new Bench(await openPanic('null-process'));
+  });
+  const run = (faults: string[] = [], changes: object = {}): Promise<CaptureReport> =>
+    bench.run({ method: 'diskdump', ...changes }, faults);
+  const stageOf = ({ stages }: CaptureReport, name: string) =>
+    stages.find((stage) => stage.name === name)!;
+
+  test.each([
+    ['diskdump', 0, 'none'],
+    ['diskdump', 31, 'zlib'],
+    ['diskdump:2004-05', 31, 'none'],
+  ] as const)('%s at level %i, %s: complete', async (method, level, compression) => {
+    const report = await run([], { method, level, compression });
+    expect(report.verdict.reasons).toEqual(['every page due is there and equal']);
+    expect(Object.values(report.verdict.answers!)).toEqual(Array(4).fill('equal'));
+  });
+
+  test('the first release reads its whole partition, the later one samples', async () => {
+    const time = async (method: string) => {
+      const { startNs, endNs } = stageOf(await run([], { method }), 'partition signatures');
+      return endNs - startNs;
+    };
+    expect(await time('diskdump:2004-05')).toBeGreaterThan(100 * (await time('diskdump')));
+  });
+
+  test('a driver without hooks: registration is refused, and says why', async () => {
+    const report = await run(['driver-without-dump-hooks']);
+    expect(report.verdict.class).toBe('none');
+    expect(report.failed?.cause).toMatch(/virtio_scsi has no dump hooks/);
+  });
+
+  test('a mistyped partition: its signatures save the file system, mkdump destroys it', async () => {
+    const report = await run(['partition-mistyped']);
+    expect([report.verdict.class, report.disk.bytes]).toEqual(['none', 0]);
+    expect(report.failed?.name).toBe('partition signatures');
+    const other = await run(['partition-mistyped'], { method: 'mkdump' });
+    expect(other.verdict.class).toBe('destructive');
+  });
+
+  test('the power fails: a partial dump, more of it the later, all of it after the sync', async () => {
+    const { endNs } = stageOf(await run(), 'end');
+    const writing = stageOf(await run(), 'pages');
+    const at = (ns: number) => run([`power-loss:at=${Math.floor(ns / 1e6)}`]);
+    const pages = async (ns: number) => (await at(ns)).verdict.pages?.equal ?? 0;
+    const late = await at(writing.endNs);
+    expect(late.verdict.class).toBe('partial');
+    expect(late.verdict.reasons[0]).toMatch(/incomplete/);
+    expect(await pages(writing.endNs - 100e6)).toBeLessThan(late.verdict.pages!.equal);
+    expect((await at(writing.startNs)).verdict.class).toBe('none');
+    expect((await at(endNs + 2e6)).verdict.class).toBe('complete');
+  });
+
+  test('a partition too small: what fits, and the header says so', async () => {
+    const report = await run(['disk-too-small:percent=20']);
+    expect(report.verdict.class).toBe('partial');
+    expect(stageOf(report, 'pages').remarks).toEqual([
+      expect.stringMatching(/^sda1 is full after/),
+    ]);
+    expect(report.saved?.remarks.join()).toMatch(/partition was too small/);
+  });
+
+  test('memory errors in the block layer do not touch it, in its driver they do', async () => {
+    const block = await run(['memory:by=dma,at=submit_bio_noacct,bytes=128']);
+    expect(block.verdict.class).toBe('complete');
+    const driver = await run(['memory:by=dma,at=virtscsi_queuecommand,bytes=16']);
+    expect(driver.failed).toMatchObject({ kind: 'wild jump' });
+    expect(driver.failed?.object).toMatch(/^virtscsi_queuecommand/);
+  });
+});
+
+describe('a held lock of the adapter', () => {
+  test.each([
+    ['panic-host-lock', 'host_lock is held'],
+    ['scsi-dispatch', 'vq_lock is held'],
+  ])('%s: one disk is rejected, a second one takes the dump', async (image, why) => {
+    const dump = await openPanic(image);
+    const alone = await new Bench(dump).run({ method: 'diskdump' });
+    expect(alone.verdict.class).toBe('none');
+    expect(alone.failed?.cause).toMatch(new RegExp(`^sda1: .*${why}; no netdump`));
+    const both = await new Bench(dump, twoDisks).run({ method: 'diskdump' });
+    expect(both.verdict.class).toBe('complete');
+    expect(both.stages.find(({ name }) => name === 'sanity check')).toMatchObject({
+      retries: 1,
+      remarks: [expect.stringMatching(new RegExp(`^sda1: .*${why}$`))],
+    });
+  });
+});
+
+describe('a disk that hangs', () => {
+  const hung = async (until: string, hardware: string): Promise<CaptureReport> => {
+    const options = { hardware: hardwareProfile(hardware) };
+    const bench = new Bench(await openPanic('null-disk-busy'), options);
+    return bench.run({ method: 'diskdump' }, [`disk-hung:until=${until}`]);
+  };
+
+  test('until a reset: the adapter reset brings it back', async () => {
+    expect((await hung('reset', 'virtio-scsi')).verdict.class).toBe('complete');
+  });
+
+  test('for good: it goes to the next partition, and without one it ends', async () => {
+    const alone = await hung('never', 'virtio-scsi');
+    expect(alone.verdict.class).toBe('none');
+    expect(alone.failed?.cause).toMatch(/did not come back from its reset/);
+    expect((await hung('never', 'two-disks')).verdict.class).toBe('complete');
+  });
+});

@@ -1,0 +1,185 @@
+/** `tsdump serve` on real sockets, as a process of its own; it needs the built program. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { openDump } from '../../src/dump/open.ts';
+import type { Dump } from '../../src/dump/types.ts';
+import { fileSource } from '../../src/host/file-source.ts';
+import { Questioner } from '../../src/trial/answers.ts';
+import { startRun, world } from '../machine/support.ts';
+import { documentsOf, program, root, tsdump } from '../support/cli.ts';
+import { NetdumpMachine, pageOf } from '../support/dumping.ts';
+import { openPanic } from '../support/machines.ts';
+import { schemaProblems } from '../support/schemas.ts';
+
+/** Threads start from compiled code. */
+const { udpTransport }: typeof import('../../src/host/udp-transport.ts') = await import(
+  pathToFileURL(join(root, 'dist/host/udp-transport.js')).href
+);
+
+const folder = mkdtempSync(join(tmpdir(), 'tsdump-serve-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const running: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+});
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly directory: string;
+  /** What it printed. */
+  readonly lines: string[];
+  readonly ended: Promise<unknown>;
+}
+
+let served = 0;
+
+async function serve(...words: string[]): Promise<Served> {
+  const directory = join(folder, String(served++));
+  const all = ['serve', '--listen', '127.0.0.1:0', '--dir', directory, '--json', ...words];
+  const child = spawn(process.execPath, [program, ...all], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  running.push(child);
+  const lines: string[] = [];
+  const reader = createInterface(child.stdout!);
+  const first = once(reader, 'line');
+  reader.on('line', (line) => lines.push(line));
+  const ended = once(child, 'exit');
+  await first;
+  const { data } = JSON.parse(lines[0]!);
+  return { child, port: Number(data.address.split(':')[1]), directory, lines, ended };
+}
+
+const open = (served: Served, name: string): Promise<Dump> =>
+  openDump(fileSource(join(served.directory, name)), world);
+
+/** Answers the server until `isEnough`; gives whether it was heard at all. */
+async function dumpTo(port: number, machine: NetdumpMachine, isEnough: () => boolean) {
+  const socket = createSocket('udp4');
+  const send = (packets: readonly Uint8Array[]): void => {
+    for (const packet of packets) socket.send(packet, port, '127.0.0.1');
+  };
+  let heard = 0;
+  await new Promise<void>((resolve) => {
+    socket.on('message', (packet) => {
+      heard++;
+      send(machine.answer(packet));
+      if (isEnough()) resolve();
+    });
+    send(machine.hello());
+  });
+  return { heard, close: () => socket.close() };
+}
+
+test('netdump over loopback, with packets lost, late and twice: the dump is whole', async () => {
+  const server = await serve('--count', '1');
+  const disturbance = {
+    ...{ lossPermille: 2, duplicatePermille: 5, reorderPermille: 5 },
+    ...{ delayMs: 0, seed: 7 },
+  };
+  const transport = udpTransport({ address: '127.0.0.1', port: server.port }, disturbance);
+  const dump = await openPanic('null-process');
+  const run = startRun({ dump, method: 'netdump', machine: world });
+  run.finish({ ...world, transport });
+  expect(run.stages.at(-1)).toMatchObject({ name: 'reboot', result: 'ok' });
+  await transport.close();
+  const [status] = (await server.ended) as [number];
+  expect(status).toBe(0);
+  const [name] = readdirSync(server.directory);
+  expect(name).toMatch(/^127\.0\.0\.1-\d{8}T\d{6}-vmcore$/);
+  const written = await open(server, name!);
+  expect(written.incomplete).toBeUndefined();
+  const verdict = await run.judged(
+    () => fileSource(join(server.directory, name!)),
+    world.codecs,
+    new Questioner(),
+  );
+  expect(verdict.class).toBe('complete');
+  written.close();
+  const documents = documentsOf(server.lines.join('\n'));
+  expect(documents.flatMap(schemaProblems)).toEqual([]);
+  expect(documents.map(({ data }) => data.event)).toEqual(['listening', 'begins', 'complete']);
+}, 180_000);
+
+test('capture --server: the dump is at the server, and the command says so', async () => {
+  const server = await serve('--count', '1');
+  const words = ['--server', `127.0.0.1:${server.port}`, '-o', join(folder, 'unused')];
+  const { status, stdout } = tsdump(['netdump', ...words]);
+  expect(stdout).toMatch(/undecidable/);
+  expect(stdout).toMatch(/the dump is with its server/);
+  expect(status).toBe(0);
+  await server.ended;
+  const [name] = readdirSync(server.directory);
+  const dump = await open(server, name!);
+  expect(dump.incomplete).toBeUndefined();
+  dump.close();
+  expect(existsSync(join(folder, 'unused'))).toBe(false);
+  const refused = tsdump(['kexec', ...words]);
+  expect(refused.stderr).toMatch(/kexec needs no dump server/);
+  expect(refused.status).toBe(2);
+}, 60_000);
+
+test('killed at any point, what it had taken can be read, and says that it is not all', async () => {
+  for (const pages of [40, 400, 1500]) {
+    const server = await serve();
+    const machine = new NetdumpMachine(5, 4000);
+    const client = await dumpTo(server.port, machine, () => machine.asked >= pages);
+    server.child.kill('SIGKILL');
+    await server.ended;
+    client.close();
+    const [name] = readdirSync(server.directory);
+    expect(name).toMatch(/-vmcore-incomplete$/);
+    const dump = await open(server, name!);
+    expect(dump.incomplete).toBeDefined();
+    let there = 0;
+    for (let pfn = 0; pfn < dump.endPfn; pfn++) {
+      const { bytes } = dump.readPage(pfn);
+      if (bytes === undefined) continue;
+      there++;
+      expect(Buffer.compare(bytes, pageOf(5, pfn)), `page ${pfn}`).toBe(0);
+    }
+    // It asks for another page when it has taken one: 16 are under way.
+    expect(there).toBeGreaterThanOrEqual(pages - 16);
+    dump.close();
+  }
+}, 60_000);
+
+test('who is not allowed is not heard', async () => {
+  const server = await serve('--allow', '10.0.0.0/8');
+  const other = await serve();
+  const machine = new NetdumpMachine(1, 4);
+  const stranger = createSocket('udp4');
+  for (const packet of machine.hello()) stranger.send(packet, server.port, '127.0.0.1');
+  // A whole dump to another server: the first had time to answer.
+  const client = await dumpTo(other.port, new NetdumpMachine(2, 50), () => true);
+  client.close();
+  stranger.close();
+  expect(server.lines).toHaveLength(1);
+  expect(readdirSync(server.directory)).toEqual([]);
+});
+
+describe('what makes no sense is refused', () => {
+  test.each([
+    [['--listen', 'nowhere'], /not an address/],
+    [['--listen', '127.0.0.1:99999'], /not an address/],
+    [['--listen', '127.0.0.1:6666', '--protocol', 'both'], /a port for each/],
+    [['--protocol', 'tftp'], /unknown "tftp"/],
+    [['--allow', '10.0.0.0/33'], /not an address or a range/],
+    [['--clients', '0'], /number from 1 on/],
+    [['--max-bytes', 'much'], /not a size/],
+  ])('%s', (words, message) => {
+    const { status, stderr } = tsdump(['serve', ...words]);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+  });
+});
