@@ -120,6 +120,15 @@ test('a panic inside of the driver: its ring is locked, and spun on', async () =
   expect(ended(report)).toMatch(/virtio_scsi_vq.vq_lock is held, and spun on/);
 });
 
+test.each(['lkcd-disk', 'lkcd-mem'])(
+  '%s on a mistyped device: a file system is lost',
+  async (method) => {
+    expect((await run('null-process', method)).verdict.class).toBe('complete');
+    const report = await run('null-process', method, 'partition-mistyped');
+    expect(report.verdict.class).toBe('destructive');
+  },
+);
+
 test('a CPU in the kernel is let go and runs on; an idle one comes to schedule() at once', async () => {
   const remarks = async (image: string): Promise<string> =>
     (await run(image, 'lkcd-disk')).stages.flatMap((stage) => stage.remarks).join();

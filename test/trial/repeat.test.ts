@@ -23,7 +23,7 @@ describe('the same seed', () => {
     'cpu-deaf',
   ];
 
-  test.each(['lkcd-disk', 'lkcd-mem', 'diskdump', 'netdump', 'mkdump', 'kexec'])(
+  test.each(['lkcd-disk', 'lkcd-net', 'lkcd-mem', 'diskdump', 'netdump', 'mkdump', 'kexec'])(
     'twice is the identical run and file: %s',
     async (method) => {
       for (const seed of [1, 2]) {
