@@ -128,8 +128,9 @@ function flip(machine: Machine, at: number, count: number): readonly FaultNote[]
   return [];
 }
 
-const methods = ['lkcd-disk', 'lkcd-net', 'diskdump', 'netdump', 'mkdump', 'kexec'];
-describe.each(methods)('%s', { timeout: 600_000 }, (method) => {
+const tried = ['lkcd-disk', 'lkcd-net', 'diskdump', 'netdump', 'mkdump', 'kexec'];
+
+describe.each(tried)('%s', { timeout: 600_000 }, (method) => {
   const of = prepared(method);
 
   test('bytes that it never looks at change neither trace nor verdict', async () => {
@@ -171,10 +172,13 @@ describe.each(methods)('%s', { timeout: 600_000 }, (method) => {
       const what = `seed ${seed}: ${name} at ${at.toString(16)}`;
       expect(changed, what).not.toEqual(trace);
       expect(changed.at(-1), what).toMatchObject({ what: 'stop' });
+      // What several CPUs execute may strike another one, and a method may wait for that.
       // LKCD runs into its own lock then, and hangs; diskdump checks its own code, and finds it.
       const { kind, cause, name: stage } = report.failed!;
-      const ended = `${kind === 'refused' ? stage : kind}: ${cause}`;
-      expect(ended, what).toMatch(/wild jump|nested fault|^checksum|^sanity check/);
+      const end = `${kind === 'refused' ? stage : kind}: ${cause}`;
+      expect(end, what).toMatch(
+        /wild jump|nested fault|faulted in its NMI handler|^checksum|^sanity check/,
+      );
     }
   });
 
