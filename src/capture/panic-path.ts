@@ -46,7 +46,7 @@ export function shootDown(machine: Machine, limitMs: number, onNmi: (cpu: Cpu) =
 
 /**
  * Calls every other CPU by an ordinary interrupt, to `onCall`, out of which it does not come back;
- * then waits for `waitMs`, whoever came.
+ * then waits for `waitMs`, whoever came. One that is frozen already stays so.
  */
 export function freezeOthers(
   machine: Machine,
@@ -54,6 +54,7 @@ export function freezeOthers(
   onCall: (cpu: Cpu) => void,
 ): Shootdown {
   const stopped = stopOthers(machine, (cpu) => {
+    if (cpu.state === 'frozen') return undefined;
     if (!sendIpi(machine, cpu)) return 'did not take the call: it is not frozen and goes on';
     cpu.state = 'frozen';
     return faultOf(machine, 'the call', () => onCall(cpu));

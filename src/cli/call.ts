@@ -48,6 +48,7 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
     },
     info: refuse,
     check: refuse,
+    save: refuse,
     capture: refuse,
     convert: refuse,
     repair: refuse,

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { catalogue, type MethodDescription, methodWords } from '../capture/catalogue.ts';
 import { verdictClasses } from '../trial/verdict-classes.ts';
 import { addExamples } from './examples.ts';
-import type { CaptureFlags, Handlers, Settings } from './handlers.ts';
+import type { CaptureFlags, Handlers, SaveFlags, Settings } from './handlers.ts';
 import { addInputOptions } from './input-options.ts';
 import { unknownCommand } from './unknown-command.ts';
 
@@ -125,9 +125,31 @@ function addCaptureFlags(command: Command, known: readonly MethodDescription[]):
       '--trace <file>',
       'everything that the machine did, one JSON object a line; - is stdout',
     )
+    .option('--keep-disk <file>', "the machine's disk as an image; `tsdump save` takes it")
     .option('--picture <file>', 'the run as a picture: time line and map of memory; .svg or .html')
     .option('--force', 'overwrite the output files')
     .option('--list', 'print methods, scenarios, faults and hardware profiles instead');
+}
+
+export function addSave(program: Command, handlers: Handlers, settings: () => Settings): void {
+  const node = program
+    .command('save')
+    .summary('make the dump of what a capture left on a disk')
+    .description(
+      'Does what a system does when it is up again after a crash: finds what a dump method left ' +
+        'on the disk that --keep-disk kept, makes a dump file of it, and writes a report of the ' +
+        'crash beside it, as LKCD did at boot. A dump that was cut short is saved as far as it ' +
+        'goes, and says so. The image stays as it is. Several images are the disks of one machine.',
+    )
+    .argument('<image...>', 'what --keep-disk wrote')
+    .option('-o, --output <file>', 'where the dump goes (default: METHOD.FORMAT, or METHOD-2 ...)')
+    .option('--force', 'overwrite the output files')
+    .action((images: string[]) => handlers.save(images, node.opts<SaveFlags>(), settings()));
+  addExamples(node, [
+    ['tsdump diskdump --keep-disk disk.img', 'a disk with a dump on it'],
+    ['tsdump save disk.img', 'the dump, and the report'],
+    ['tsdump save disk.img -o vmcore', 'by a name of your own'],
+  ]);
 }
 
 export function addScenario(program: Command, handlers: Handlers, settings: () => Settings): void {

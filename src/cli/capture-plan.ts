@@ -46,6 +46,8 @@ export interface CapturePlan {
   readonly overwrite: boolean;
   readonly trace: string | undefined;
   readonly picture: string | undefined;
+  /** Where the first disk's image goes; those of others have a number behind. */
+  readonly keepDisk: string | undefined;
   /** Nothing was asked for: a first look. */
   readonly isBare: boolean;
   /** The command that does the same again. */
@@ -57,7 +59,10 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   const { method, generation } = parseMethod(methodOf(flags));
   const output = flags.output ?? freeName(method.name, method.format);
   checkFiles(
-    { '--output': output, '--trace': flags.trace, '--picture': flags.picture },
+    {
+      ...{ '--output': output, '--trace': flags.trace, '--picture': flags.picture },
+      '--keep-disk': flags.keepDisk,
+    },
     flags.machine,
   );
   const scenario = scenarioOf(flags);
@@ -93,6 +98,7 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
     overwrite: flags.force === true,
     trace: flags.trace,
     picture: flags.picture,
+    keepDisk: flags.keepDisk,
     isBare: flags.scenario === undefined && flags.machine === undefined && faults.length === 0,
     again: commandLine(flags, command, seed),
   };
@@ -124,8 +130,9 @@ function checkFiles(
     if (taken.has(path)) throw new DumpError('usage', `${option} ${name}: two files of one name`);
     taken.add(path);
   }
-  if (files['--output'] === '-') {
-    throw new DumpError('usage', '--output -: a dump cannot be written to standard output');
+  for (const option of ['--output', '--keep-disk']) {
+    if (files[option] !== '-') continue;
+    throw new DumpError('usage', `${option} -: this cannot be written to standard output`);
   }
   const picture = files['--picture'];
   if (picture !== undefined && !/\.(?:svg|html)$/.test(picture)) {

@@ -20,6 +20,7 @@ import { foreignImage, type Image, openImage } from './images.ts';
 import { openInput } from './input.ts';
 import type { InputFlags } from './input-options.ts';
 import type { Io } from './io.ts';
+import { keepingDisks } from './keep-disk.ts';
 import { progressLine } from './progress.ts';
 import { type TextOutput, textOutput } from './text-output.ts';
 import { packageVersion } from './version.ts';
@@ -35,7 +36,7 @@ export async function captureDump(
   const plan = planCapture(flags, command);
   const { input } = plan;
   if ('file' in input) {
-    for (const path of [plan.output, plan.trace, plan.picture]) {
+    for (const path of [plan.output, plan.trace, plan.picture, plan.keepDisk]) {
       if (path !== undefined) refuseInput(path, input.file);
     }
   }
@@ -79,7 +80,7 @@ async function run(
   io: Io,
 ): Promise<CaptureReport> {
   const { codecs, sha256 } = world;
-  const { choice, trigger, faults, seed, hardware, output, overwrite } = plan;
+  const { choice, trigger, faults, seed, hardware, output, overwrite, keepDisk } = plan;
   const sink = fileSink(output, { overwrite });
   const progress = io.progress ? progressLine(io, dump.pageSize) : undefined;
   const transport = plan.server && udpTransport(plan.server);
@@ -90,6 +91,9 @@ async function run(
       machine: { sha256, ...options, ...(hardware === undefined ? {} : { hardware }) },
       target: {
         sink,
+        ...(keepDisk === undefined
+          ? {}
+          : { keep: keepingDisks(keepDisk, overwrite ? 'overwrite' : 'keep') }),
         async open() {
           await heedSignals();
           return fileSource(output);

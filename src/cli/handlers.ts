@@ -38,8 +38,15 @@ export interface CaptureFlags extends InputFlags {
   readonly expect?: string;
   readonly trace?: string;
   readonly picture?: string;
+  readonly keepDisk?: string;
   readonly force?: boolean;
   readonly list?: boolean;
+}
+
+/** The options of `save` as they were given. */
+export interface SaveFlags {
+  readonly output?: string;
+  readonly force?: boolean;
 }
 
 /** The options of `convert` as they were given. */
@@ -101,6 +108,8 @@ export interface Handlers {
   analyze(request: AnalyzeRequest, settings: Settings): void | Promise<void>;
   /** `command` is the word that was used: `capture`, or a method's own. */
   capture(flags: CaptureFlags, command: string, settings: Settings): void | Promise<void>;
+  /** `images`: the disks of one machine. */
+  save(images: readonly string[], flags: SaveFlags, settings: Settings): void | Promise<void>;
   info(request: InfoRequest, settings: Settings): void | Promise<void>;
   serve(flags: ServeFlags, settings: Settings): void | Promise<void>;
   check(request: CheckRequest, settings: Settings): void | Promise<void>;

@@ -62,6 +62,10 @@ async function run(argv: readonly string[]): Promise<number> {
     capture: async (flags, command, settings) => {
       status = await capture(flags, command, settings, processIo(settings));
     },
+    save: async (images, flags, settings) => {
+      const { saveDisks } = await import('./save-disk.ts');
+      status = await saveDisks(images, flags, settings, processIo(settings));
+    },
     convert: async (files, flags, settings) => {
       status = await convert(files, flags, settings, processIo(settings));
     },

@@ -6,7 +6,7 @@
 import { Command, type OptionValues } from 'commander';
 import { nodeOf } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
-import { addCapture, addScenario } from './capture-commands.ts';
+import { addCapture, addSave, addScenario } from './capture-commands.ts';
 import { addConvert, addRepair } from './convert-commands.ts';
 import { addCheck, addInfo } from './dump-commands.ts';
 import { addExamples } from './examples.ts';
@@ -59,6 +59,7 @@ export function createProgram(handlers: Handlers): Command {
   addConvert(program, handlers, settings);
   addRepair(program, handlers, settings);
   addCapture(program, handlers, settings);
+  addSave(program, handlers, settings);
   addScenario(program, handlers, settings);
   addServe(program, handlers, settings);
   addCompletion(program, handlers);
@@ -79,7 +80,8 @@ export function commandTree(version: string): Command {
   return createProgram({
     ...{ version, out: nothing, err: nothing, welcome: nothing },
     ...{ analyze: nothing, info: nothing, check: nothing, convert: nothing, repair: nothing },
-    ...{ capture: nothing, scenario: nothing, serve: nothing, completion: nothing },
+    ...{ capture: nothing, save: nothing, scenario: nothing, serve: nothing },
+    completion: nothing,
   });
 }
 

@@ -6,7 +6,7 @@
 import { DumpError } from '../bytes/errors.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Source } from '../bytes/source.ts';
-import type { Disk, Partition } from './disk.ts';
+import type { Disk, DiskContent, Partition } from './disk.ts';
 
 interface FileEntry {
   name: string;
@@ -16,6 +16,19 @@ interface FileEntry {
 }
 
 export type SavedFiles = readonly Readonly<FileEntry>[];
+
+/** A file that lies on the disk's partition for files. */
+export function fileOn(disk: DiskContent, { name, start, size }: Readonly<FileEntry>): Source {
+  const at = disk.partition('files').start + start;
+  return {
+    name,
+    size,
+    isQuick: true,
+    read: (offset, length) => disk.peek(at + offset, Math.max(0, Math.min(length, size - offset))),
+    pieces: () => disk.pieces(at, size),
+    close: () => {},
+  };
+}
 
 const bufferSize = 256 * 1024;
 
@@ -60,17 +73,7 @@ export class FileArea {
   }
 
   open(name: string): Source {
-    const file = this.#find(name);
-    const start = this.#partition.start + file.start;
-    return {
-      name,
-      size: file.size,
-      isQuick: true,
-      read: (offset, length) =>
-        this.#disk.peek(start + offset, Math.max(0, Math.min(length, file.size - offset))),
-      pieces: () => this.#disk.pieces(start, file.size),
-      close: () => {},
-    };
+    return fileOn(this.#disk, this.#find(name));
   }
 
   save(): SavedFiles {

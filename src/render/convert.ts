@@ -4,7 +4,7 @@ import type { Json } from '../analyze/command.ts';
 import { humanSize, plural, printable, shellWord } from '../bytes/text.ts';
 import type { LevelForecast } from '../convert/forecast.ts';
 import type { ConvertReport } from '../convert/report.ts';
-import type { Envelope, Origin } from './envelope.ts';
+import { dataEnvelope, type Envelope, type Origin } from './envelope.ts';
 import { wrapped } from './lines.ts';
 
 /** At most so many remarks are listed; the rest is counted. */
@@ -111,13 +111,5 @@ export function convertEnvelope(origin: Origin, report: ConvertReport): Envelope
     ranges: report.ranges ?? null,
     sidecar: report.sidecar ?? null,
   };
-  return {
-    tsdump: origin.version,
-    schema: origin.schema,
-    input: origin.input,
-    complete: missing.length === 0,
-    missing,
-    data,
-    errors: [],
-  };
+  return dataEnvelope(origin, data, missing);
 }

@@ -44,6 +44,19 @@ export function answerEnvelope(origin: Origin, answer: Answer): Envelope {
   };
 }
 
+/** What a command found or made, and what it lacks of it. */
+export function dataEnvelope(origin: Origin, data: Json, missing: readonly Missing[]): Envelope {
+  return {
+    tsdump: origin.version,
+    schema: origin.schema,
+    input: origin.input,
+    complete: missing.length === 0,
+    missing,
+    data,
+    errors: [],
+  };
+}
+
 export function failureEnvelope(origin: Origin, error: DumpError): Envelope {
   return {
     tsdump: origin.version,

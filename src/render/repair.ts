@@ -5,7 +5,7 @@ import { printable, shellWord } from '../bytes/text.ts';
 import type { Finding } from '../convert/diagnose.ts';
 import type { ConvertReport } from '../convert/report.ts';
 import { convertEnvelope, convertLines } from './convert.ts';
-import type { Envelope, Origin } from './envelope.ts';
+import { dataEnvelope, type Envelope, type Origin } from './envelope.ts';
 import { wrapped } from './lines.ts';
 
 export interface RepairReport {
@@ -46,13 +46,5 @@ export function repairEnvelope(origin: Origin, report: RepairReport): Envelope {
     written: document?.data ?? null,
   };
   const all = [...missing, ...(document?.missing ?? [])];
-  return {
-    tsdump: origin.version,
-    schema: origin.schema,
-    input: origin.input,
-    complete: all.length === 0,
-    missing: all,
-    data,
-    errors: [],
-  };
+  return dataEnvelope(origin, data, all);
 }

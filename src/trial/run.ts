@@ -39,6 +39,8 @@ import type { OwnWriteReport, RunReport, StageReport } from './report.ts';
 /** Where the dump goes: written once, then read by the judge. */
 export interface CaptureTarget {
   readonly sink: Sink;
+  /** Shown what the run left, before anything is saved of it. */
+  readonly keep?: (after: Pick<Machine, 'disks' | 'files'>) => void;
   /** The file, after the sink was finished. */
   open(): Source | Promise<Source>;
 }
@@ -218,9 +220,13 @@ export class CaptureRun {
     };
   }
 
-  #bringOut({ sink }: CaptureTarget, tools: CaptureTools): { saved?: Saved; problem: string } {
+  #bringOut(
+    { sink, keep }: CaptureTarget,
+    tools: CaptureTools,
+  ): { saved?: Saved; problem: string } {
     const { partition } = this.method;
     this.machine.settleDisks();
+    keep?.(this.machine);
     try {
       const saved = this.method.save(this.machine, sink, this.options, tools);
       if (saved === undefined) {

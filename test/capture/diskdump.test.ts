@@ -8,6 +8,7 @@ import { saveDiskdump } from '../../src/capture/diskdump/save.ts';
 import type { DiskdumpState } from '../../src/capture/diskdump/state.ts';
 import { isFormatted } from '../../src/dump/diskdump/layout.ts';
 import { openDump } from '../../src/dump/open.ts';
+import type { MachineOptions } from '../../src/machine/blueprint.ts';
 import { hardwareProfile } from '../../src/machine/hardware.ts';
 import type { CaptureReport } from '../../src/trial/report.ts';
 import { finish, type Prepared, prepared } from '../machine/stages.ts';
@@ -18,6 +19,13 @@ const twoDisks = { hardware: hardwareProfile('two-disks') };
 
 function stateOf({ state }: Prepared): DiskdumpState {
   return state as DiskdumpState;
+}
+
+/** As on a machine without a network card: nothing is left to fall back on. */
+function alone(options: Partial<MachineOptions> = {}): Prepared {
+  const run = prepared('diskdump', options);
+  const state = { ...stateOf(run), netdump: { ...stateOf(run).netdump, loaded: undefined } };
+  return { ...run, state };
 }
 
 /** Physical address of what was loaded: the modules' pages, then what leads to them. */
@@ -48,7 +56,7 @@ describe('its own code', () => {
   });
 
   test('damage in scsi_dump rejects its disks', () => {
-    const run = prepared('diskdump', twoDisks);
+    const run = alone(twoDisks);
     flipPhysical(run.machine, places(run).scsiDump + 300);
     const { last } = finish(run);
     expect(last).toMatchObject({
@@ -119,7 +127,7 @@ describe('the list of partitions', () => {
   });
 
   test('a device that went offline is rejected', () => {
-    const run = prepared('diskdump');
+    const run = alone();
     const { device, scsi } = stateOf(run).registered[0]!;
     run.machine.poke(device + BigInt(scsi.state), u32(6));
     expect(finish(run).last).toMatchObject({
@@ -130,7 +138,7 @@ describe('the list of partitions', () => {
 
   test('the lock of the adapter decides, and nothing else of the host does', () => {
     const held = (offset: bigint) => {
-      const run = prepared('diskdump');
+      const run = alone();
       const { device, scsi } = stateOf(run).registered[0]!;
       const { virtual } = run.machine;
       const host = virtual.u64(device + BigInt(scsi.host));
@@ -149,7 +157,7 @@ describe('partitions', () => {
     ['1.0', 'file system', 'failed'],
     ['1.0', 'diskdump 2004-05', 'failed'],
   ] as const)('release %s and a partition that holds %s: %s', (_, holds, result) => {
-    const run = prepared('diskdump', { dumpPartitionHolds: holds });
+    const run = alone({ dumpPartitionHolds: holds });
     const { last } = finish(run);
     expect(last.result).toBe(result);
     if (result === 'failed') expect(last.name).toBe('partition signatures');
@@ -224,15 +232,17 @@ describe('on the machine that comes with tsdump', () => {
   });
 
   test('a driver without hooks: registration is refused, and says why', async () => {
-    const report = await run(['driver-without-dump-hooks']);
+    const report = await run(['driver-without-dump-hooks', 'server-down']);
     expect(report.verdict.class).toBe('none');
-    expect(report.failed?.cause).toMatch(/virtio_scsi has no dump hooks/);
+    expect(stageOf(report, 'sanity check').remarks.join()).toMatch(
+      /virtio_scsi has no dump hooks: no partition could be registered; netdump is what is left/,
+    );
   });
 
   test('a mistyped partition: its signatures save the file system, mkdump destroys it', async () => {
-    const report = await run(['partition-mistyped']);
+    const report = await run(['partition-mistyped', 'server-down']);
     expect([report.verdict.class, report.disk.bytes]).toEqual(['none', 0]);
-    expect(report.failed?.name).toBe('partition signatures');
+    expect(stageOf(report, 'partition signatures').remarks.join()).toMatch(/block 0 has no/);
     const other = await run(['partition-mistyped'], { method: 'mkdump' });
     expect(other.verdict.class).toBe('destructive');
   });
@@ -272,11 +282,18 @@ describe('a held lock of the adapter', () => {
   test.each([
     ['panic-host-lock', 'host_lock is held'],
     ['scsi-dispatch', 'vq_lock is held'],
-  ])('%s: one disk is rejected, a second one takes the dump', async (image, why) => {
+  ])('%s: one disk is rejected, a second one takes the dump, or netdump', async (image, why) => {
     const dump = await openPanic(image);
-    const alone = await new Bench(dump).run({ method: 'diskdump' });
+    const one = new Bench(dump);
+    const alone = await one.run({ method: 'diskdump' }, ['server-down']);
     expect(alone.verdict.class).toBe('none');
-    expect(alone.failed?.cause).toMatch(new RegExp(`^sda1: .*${why}; no netdump`));
+    expect(alone.failed).toMatchObject({ name: 'netdump', kind: 'hang' });
+    const sent = await one.run({ method: 'diskdump' });
+    expect(sent.verdict.class).toBe('complete');
+    expect(sent.saved?.remarks).toEqual(['by netdump: ELF']);
+    expect(sent.stages.find(({ name }) => name === 'sanity check')?.remarks).toEqual([
+      expect.stringMatching(new RegExp(`^sda1: .*${why}; netdump is what is left$`)),
+    ]);
     const both = await new Bench(dump, twoDisks).run({ method: 'diskdump' });
     expect(both.verdict.class).toBe('complete');
     expect(both.stages.find(({ name }) => name === 'sanity check')).toMatchObject({
@@ -287,10 +304,14 @@ describe('a held lock of the adapter', () => {
 });
 
 describe('a disk that hangs', () => {
-  const hung = async (until: string, hardware: string): Promise<CaptureReport> => {
+  const hung = async (
+    until: string,
+    hardware: string,
+    ...more: string[]
+  ): Promise<CaptureReport> => {
     const options = { hardware: hardwareProfile(hardware) };
     const bench = new Bench(await openPanic('null-disk-busy'), options);
-    return bench.run({ method: 'diskdump' }, [`disk-hung:until=${until}`]);
+    return bench.run({ method: 'diskdump' }, [`disk-hung:until=${until}`, ...more]);
   };
 
   test('until a reset: the adapter reset brings it back', async () => {
@@ -298,9 +319,11 @@ describe('a disk that hangs', () => {
   });
 
   test('for good: it goes to the next partition, and without one it ends', async () => {
-    const alone = await hung('never', 'virtio-scsi');
+    const alone = await hung('never', 'virtio-scsi', 'server-down');
     expect(alone.verdict.class).toBe('none');
-    expect(alone.failed?.cause).toMatch(/did not come back from its reset/);
+    expect(alone.stages.flatMap(({ remarks }) => remarks).join()).toMatch(
+      /did not come back from its reset; netdump is what is left/,
+    );
     expect((await hung('never', 'two-disks')).verdict.class).toBe('complete');
   });
 });

@@ -2,7 +2,7 @@
  * diskdump (Fujitsu, Red Hat; 2004): modules in the crashed kernel write memory to a partition that
  * was formatted for it, by the disk's own driver with interrupts off. It trusts as little as it
  * can: it checks its own code, the disk's state and locks, and the signatures of the partition, and
- * goes to the next partition where it does not like what it finds.
+ * goes to the next partition where it does not like what it finds, in the end to netdump.
  */
 
 import type { FormatRelease } from '../../dump/diskdump/layout.ts';
@@ -20,7 +20,9 @@ import {
   type Stage,
   type StageResult,
 } from '../method.ts';
+import { prepare as prepareNetdump } from '../netdump/method.ts';
 import { reboot } from '../second-kernel.ts';
+import { fallBack } from './last-resort.ts';
 import { choosePages } from './pages.ts';
 import { guarded, panicStages } from './panic.ts';
 import { partitionStages } from './partition.ts';
@@ -49,6 +51,7 @@ const stages: readonly Stage<DiskdumpState>[] = [
   ...panicStages,
   { name: 'pages to dump', run: guarded(choosePages) },
   ...partitionStages,
+  { name: 'netdump', run: fallBack },
   { name: 'reboot', run: guarded(panicTimeout) },
 ];
 
@@ -74,6 +77,8 @@ function prepare(machine: Machine, options: CaptureOptions): DiskdumpState {
     registered: registered.map(({ name, disk: index, device, scsi }) => ({
       name, disk: index, device, scsi,
     })), // biome-ignore format: one object
+    netdump: prepareNetdump(machine),
+    fallback: undefined,
     refusal,
     partition: 0,
     step: 0,

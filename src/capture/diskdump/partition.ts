@@ -11,7 +11,7 @@ import { MachineStop } from '../../machine/stop.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
 import { PolledDisk, type Target } from './driver.ts';
 import { writeBitmaps, writeEnd, writeHeaders, writePages } from './dump.ts';
-import { lastResort } from './last-resort.ts';
+import { giveUpDisks } from './last-resort.ts';
 import { factsOf, guarded, isIntact } from './panic.ts';
 import { DumpPartition } from './resident.ts';
 import { problemOf } from './scsi.ts';
@@ -50,6 +50,7 @@ function bringTo(
   state: DiskdumpState,
   tools: CaptureTools,
 ): StageResult {
+  if (state.fallback !== undefined) return { ...done, remarks: ['skipped: no partition is left'] };
   const remarks: string[] = [];
   const before = state.partition;
   let result: StageResult = done;
@@ -57,7 +58,8 @@ function bringTo(
     const target = targetOf(machine, state);
     if (target === undefined) {
       const why = remarks.pop() ?? state.refusal ?? 'no partition is registered';
-      return { ...lastResort(why), remarks };
+      const end = giveUpDisks(state, why);
+      return { ...end, remarks: [...remarks, ...(end.remarks ?? [])] };
     }
     result = orRefusal(() => steps[state.step]!.run(machine, state, target, tools));
     remarks.push(...(result.remarks ?? []));

@@ -24,7 +24,9 @@ import { DumpFile } from '../../dump/dump-file.ts';
 import { registersOf } from '../../dump/notes.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
 import type { DiskContent, Partition } from '../../machine/disk.ts';
+import { finalName, incompleteName } from '../_net/link.ts';
 import type { AfterReboot, CaptureOptions, CaptureTools, Saved } from '../method.ts';
+import { saveFrom } from '../save-file.ts';
 
 interface Found {
   readonly disk: DiskContent;
@@ -33,9 +35,12 @@ interface Found {
   readonly headers: Headers;
 }
 
-/** The first complete dump on any dump partition, else the first one. Undefined without any. */
+/**
+ * The first complete dump on any dump partition, else what netdump sent to its server, else the
+ * first one. Undefined without any.
+ */
 export function saveDiskdump(
-  { disks }: AfterReboot,
+  { disks, outside }: AfterReboot,
   sink: Sink,
   _: CaptureOptions,
   tools: CaptureTools,
@@ -50,8 +55,11 @@ export function saveDiskdump(
         return [{ disk, partition, source, headers }];
       }),
   );
-  const best = found.find(({ headers }) => statusProblem(headers) === undefined) ?? found[0];
-  return best && saveOne(best, sink, tools);
+  const whole = found.find(({ headers }) => statusProblem(headers) === undefined);
+  if (whole !== undefined) return saveOne(whole, sink, tools);
+  const sent = saveFrom(outside, [finalName, incompleteName], sink);
+  if (sent !== undefined) return { ...sent, remarks: [...sent.remarks, 'by netdump: ELF'] };
+  return found[0] && saveOne(found[0], sink, tools);
 }
 
 function saveOne(

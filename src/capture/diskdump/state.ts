@@ -2,6 +2,7 @@
 
 import type { PageLayout } from '../../linux/page-layout.ts';
 import type { CaptureOptions } from '../method.ts';
+import type { NetdumpState } from '../netdump/state.ts';
 import type { Resident } from './resident.ts';
 import type { Registered } from './scsi.ts';
 
@@ -23,6 +24,10 @@ export interface DiskdumpState {
   readonly resident: Resident;
   /** In the order in which they are tried. */
   readonly registered: readonly Registered[];
+  /** What it falls back on. */
+  readonly netdump: NetdumpState;
+  /** Why no partition takes the dump. */
+  fallback: string | undefined;
   /** Why no disk could be registered. */
   readonly refusal: string | undefined;
   /** Which registered partition it is at, and the next step to be done on it. */

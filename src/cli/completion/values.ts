@@ -16,7 +16,8 @@ export interface Completion {
 const anyFile: Completion = { candidates: [], files: [] };
 const nothing: Completion = { candidates: [] };
 
-type Values = (typed: string) => Completion | Promise<Completion>;
+/** `node`: the command whose option it is. */
+type Values = (typed: string, node: Command) => Completion | Promise<Completion>;
 
 const files =
   (...endings: string[]): Values =>
@@ -34,6 +35,7 @@ const ofOptions: Readonly<Record<string, Values>> = {
   output: files(),
   trace: files(),
   picture: files('.svg', '.html'),
+  'keep-disk': files('.img'),
   svg: files('.svg'),
   script: files('.ts', '.mts', '.js', '.mjs'),
   'emit-types': files('.d.ts'),
@@ -44,10 +46,12 @@ const ofOptions: Readonly<Record<string, Values>> = {
     );
     return listed(words, (word) => word);
   },
-  async generation() {
+  async generation(_, node) {
     const { catalogue } = await import('../../capture/catalogue.ts');
-    const generations = catalogue.flatMap((method) => method.generations);
-    return listed(generations, ({ name, title }) => [name, title]);
+    // A method that shares a command is called by both names.
+    const names = [node.name(), `${node.parent?.name()}-${node.name()}`];
+    const method = catalogue.find(({ name }) => names.includes(name));
+    return listed(method?.generations ?? [], ({ name, title }) => [name, title]);
   },
   async compress() {
     const { writers } = await import('../../dump/writers.ts');
@@ -85,7 +89,7 @@ export async function optionValues(
 ): Promise<Completion> {
   // Commands of analyze have options of the same names that are others.
   if (node.parent?.name() === 'analyze') return nothing;
-  return (await ofOptions[option.name()]?.(typed)) ?? nothing;
+  return (await ofOptions[option.name()]?.(typed, node)) ?? nothing;
 }
 
 export async function operandValues(node: Command): Promise<Completion> {
