@@ -181,7 +181,7 @@ describe('command lines that make no sense are refused before anything is done',
     [['--picture', 'a.svg', '--trace', 'a.svg'], 'two files of one name'],
     [['--picture', './a.svg', '--output', 'a.svg'], 'two files of one name'],
     [['--machine', 'vmcore', '--output', './vmcore', '--force'], 'two files of one name'],
-    [['--output', '-'], 'a dump cannot be written to standard output'],
+    [['--output', '-'], 'cannot be written to standard output'],
     [['--scenario', '/dev/zero'], 'is not a regular file', 3],
     [['--fault', 'cpu-dead:cpu=17'], ': cpu-dead:cpu=17: CPU 17 does not exist'],
   ])('%j', (words, message, status = 2) => {

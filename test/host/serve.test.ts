@@ -111,6 +111,30 @@ test('netdump over loopback, with packets lost, late and twice: the dump is whol
   expect(documents.map(({ data }) => data.event)).toEqual(['listening', 'begins', 'complete']);
 }, 180_000);
 
+test('LKCD pushes its file over loopback, with packets lost, and it is whole', async () => {
+  const server = await serve('--count', '1', '--protocol', 'lkcd');
+  const disturbance = {
+    ...{ lossPermille: 2, duplicatePermille: 5, reorderPermille: 0 },
+    ...{ delayMs: 0, seed: 7 },
+  };
+  const transport = udpTransport({ address: '127.0.0.1', port: server.port }, disturbance);
+  const dump = await openPanic('null-process');
+  const run = startRun({ dump, method: 'lkcd-net:fixed-mac', level: 30, machine: world });
+  await world.codecs.prepare(run.options.compression);
+  run.finish({ ...world, transport });
+  expect(run.stages.at(-1)).toMatchObject({ name: 'reboot', result: 'ok' });
+  await transport.close();
+  await server.ended;
+  const [name] = readdirSync(server.directory);
+  expect(name).toMatch(/-lkcd$/);
+  const verdict = await run.judged(
+    () => fileSource(join(server.directory, name!)),
+    world.codecs,
+    new Questioner(),
+  );
+  expect(verdict.class).toBe('complete');
+}, 180_000);
+
 test('capture --server: the dump is at the server, and the command says so', async () => {
   const server = await serve('--count', '1');
   const words = ['--server', `127.0.0.1:${server.port}`, '-o', join(folder, 'unused')];

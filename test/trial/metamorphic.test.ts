@@ -6,6 +6,7 @@
 
 import { describe, expect, test, vi } from 'vitest';
 import { KeptFile } from '../../src/bytes/kept-file.ts';
+import { parseMethod } from '../../src/capture/catalogue.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import { rememberingCodecs } from '../../src/codec/remember.ts';
 import { isZeroPage } from '../../src/dump/content.ts';
@@ -38,7 +39,8 @@ interface Told {
 
 /** Without compression, and with zero pages left in: the size of the file says nothing of bytes. */
 function prepared(method: string): PreparedCapture {
-  return new PreparedCapture(blueprint, { method, level: 30, compression: 'none' });
+  const level = Math.max(...(parseMethod(method).method.levels ?? [30]));
+  return new PreparedCapture(blueprint, { method, level, compression: 'none' });
 }
 
 async function told(of: PreparedCapture, blow: Blow, onEnd = (): void => {}): Promise<Told> {
@@ -126,7 +128,7 @@ function flip(machine: Machine, at: number, count: number): readonly FaultNote[]
   return [];
 }
 
-const tried = ['lkcd-disk', 'diskdump', 'netdump', 'mkdump', 'kexec'];
+const tried = ['lkcd-disk', 'lkcd-net', 'diskdump', 'netdump', 'mkdump', 'kexec'];
 
 describe.each(tried)('%s', { timeout: 600_000 }, (method) => {
   const of = prepared(method);
