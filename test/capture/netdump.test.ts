@@ -96,13 +96,17 @@ describe('what a stopped CPU holds', () => {
 
   test('a CPU that takes no interrupt goes on writing, and is named', async () => {
     const report = await run('cpu-deaf');
-    expect(stage(report, 'freeze of the other CPUs').remarks.join()).toMatch(/CPU 0 did not take the call/);
+    expect(stage(report, 'freeze of the other CPUs').remarks.join()).toMatch(
+      /CPU 0 did not take the call/,
+    );
     expect(report.verdict.class).toBe('inaccurate');
   });
 
   test('a CPU that spins takes no interrupt either, and writes nothing', async () => {
     const report = await run('cpu-spinning');
-    expect(stage(report, 'freeze of the other CPUs').remarks.join()).toMatch(/CPU 0 did not take the call/);
+    expect(stage(report, 'freeze of the other CPUs').remarks.join()).toMatch(
+      /CPU 0 did not take the call/,
+    );
     expect(report.verdict.class).toBe('complete');
   });
 });
