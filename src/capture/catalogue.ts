@@ -31,6 +31,8 @@ export interface MethodDescription {
   readonly format: 'kdump' | 'lkcd' | 'diskdump' | 'elf';
   /** The usual one first. */
   readonly compressions: readonly [CompressionName, ...CompressionName[]];
+  /** UDP port of the server that takes the dump; undefined: it needs none. */
+  readonly port?: number;
   /** The levels that it knows, in makedumpfile's bits; undefined: all, 0 to 31. */
   readonly levels?: readonly number[];
 }
@@ -46,6 +48,16 @@ const lkcdDisk: MethodDescription = {
   ],
   format: 'lkcd',
   compressions: ['rle', 'zlib', 'none'],
+  levels: [0, 16, 30],
+};
+
+const lkcdMem: MethodDescription = {
+  name: 'lkcd-mem',
+  summary: 'LKCD: memory is kept compressed in itself over a soft boot; ends in LKCD',
+  moment: 'after the panic',
+  generations: [{ name: '2002', title: 'two stages, the same kernel boots again by a jump' }],
+  format: 'lkcd',
+  compressions: ['zlib'],
   levels: [0, 16, 30],
 };
 
@@ -93,6 +105,7 @@ const netdump: MethodDescription = {
   generations: [{ name: '2004', title: 'over netpoll, with locks that are reset' }],
   format: 'elf',
   compressions: ['none'],
+  port: 6666,
   levels: [0],
 };
 
@@ -124,6 +137,7 @@ const liveNaive: MethodDescription = {
 
 export const descriptions = {
   'lkcd-disk': lkcdDisk,
+  'lkcd-mem': lkcdMem,
   diskdump,
   netdump,
   kexec,

@@ -27,10 +27,11 @@ export class MappedPages {
 
   /** What is read at a PFN; its bytes never change. DumpErrors are faults. */
   page(pfn: number): Page {
-    return this.#machine.memory.stablePage(this.#pfnBehind(pfn));
+    return this.#machine.memory.stablePage(this.pfnBehind(pfn));
   }
 
-  #pfnBehind(pfn: number): number {
+  /** The page frame that a PFN's address really leads to. */
+  pfnBehind(pfn: number): number {
     const index = Math.floor(pfn / pagesInLarge);
     const known = this.#large.get(index);
     if (known !== undefined) return known + (pfn % pagesInLarge);

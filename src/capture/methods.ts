@@ -7,12 +7,14 @@ import { kexec } from './kexec/method.ts';
 import { live } from './live/method.ts';
 import { liveNaive } from './live-naive/method.ts';
 import { lkcdDisk } from './lkcd-disk/method.ts';
+import { lkcdMem } from './lkcd-mem/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
 import { netdump } from './netdump/method.ts';
 
 const methods: readonly DumpMethod<unknown>[] = [
   lkcdDisk,
+  lkcdMem,
   diskdump,
   netdump,
   kexec,

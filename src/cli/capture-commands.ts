@@ -110,6 +110,10 @@ function addCaptureFlags(command: Command, known: readonly MethodDescription[]):
     .option('--hardware <profile>', "how fast disk and CPUs are (default: the scenario's)")
     .option('--watchdog <seconds>', "a hardware watchdog (default: the scenario's, else none)")
     .option('--machine <vmcore>', 'a dump to bring back to life instead of an image of tsdump')
+    .option(
+      '--server <host[:port]>',
+      'for network dumps: a real `tsdump serve` takes the dump, which is not judged here then',
+    )
     .option('-o, --output <file>', 'where the dump goes (default: METHOD.FORMAT, or METHOD-2 ...)')
     .option(
       '--level <level>',

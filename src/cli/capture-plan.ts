@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { DumpError } from '../bytes/errors.ts';
 import { shellWord } from '../bytes/text.ts';
-import { methodWord, parseMethod } from '../capture/catalogue.ts';
+import { type MethodDescription, methodWord, parseMethod } from '../capture/catalogue.ts';
 import { type HardwareProfile, hardwareNames, hardwareProfile } from '../machine/hardware.ts';
 import { parseFault } from '../trial/faults/fault.ts';
 import type { Fault } from '../trial/faults/kind.ts';
@@ -19,6 +19,7 @@ import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';
 import { freeName, oneOf, parseCompression, parseLevel } from './capture-options.ts';
 import type { CaptureFlags } from './handlers.ts';
 import { type InputFlags, inputFlagsOf } from './input-options.ts';
+import { type Place, placeOf } from './place.ts';
 import { readText, scenarioFile } from './world.ts';
 
 /** What `tsdump capture` alone takes. */
@@ -33,6 +34,8 @@ export interface CapturePlan {
     | { readonly file: string; readonly flags: InputFlags };
   /** As a user should recognise it. */
   readonly inputName: string;
+  /** Where a real dump server is; undefined: it is part of the machine. */
+  readonly server: Place | undefined;
   /** Undefined: the machine is captured, whether it panicked or not. */
   readonly trigger: Trigger | undefined;
   readonly hardware: HardwareProfile | undefined;
@@ -66,6 +69,9 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   const image = scenario?.image ?? defaultScenario;
   const hardware = flags.hardware ?? scenario?.hardware;
   const faults = faultsOf(flags, scenario);
+  const server = serverOf(flags, method);
+  // Nobody here sees the file of a server.
+  const usual = server === undefined ? 'complete' : 'undecidable';
   const seed = flags.seed === undefined ? randomInt(maxSeed + 1) : seedOf(flags.seed);
   return {
     choice: {
@@ -86,7 +92,8 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
         : hardwareProfile(oneOf('--hardware', hardware, hardwareNames)),
     faults,
     seed,
-    expected: oneOf('--expect', flags.expect ?? 'complete', verdictClasses),
+    server,
+    expected: oneOf('--expect', flags.expect ?? usual, verdictClasses),
     output,
     overwrite: flags.force === true,
     trace: flags.trace,
@@ -102,6 +109,12 @@ function methodOf({ method, generation }: CaptureFlags): string {
   if (generation === undefined) return method;
   if (!method.includes(':')) return `${method}:${generation}`;
   throw new DumpError('usage', `--method ${method} --generation ${generation}: given twice`);
+}
+
+function serverOf({ server }: CaptureFlags, { name, port }: MethodDescription): Place | undefined {
+  if (server === undefined) return undefined;
+  if (port !== undefined) return placeOf('--server', server, port);
+  throw new DumpError('usage', `--server ${server}: ${name} needs no dump server`);
 }
 
 /** Nothing is written where any of the names cannot be meant. `input` is the user's own dump. */
@@ -168,6 +181,7 @@ function commandLine(flags: CaptureFlags, command: string, seed: number): string
   add('--hardware', flags.hardware);
   add('--watchdog', flags.watchdog);
   add('--machine', flags.machine);
+  add('--server', flags.server);
   add('--format', flags.format);
   add('--ranges', flags.ranges);
   add('--level', flags.level);

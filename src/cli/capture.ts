@@ -3,6 +3,7 @@
 import { fileSink } from '../host/file-sink.ts';
 import { fileSource } from '../host/file-source.ts';
 import { heedSignals } from '../host/signals.ts';
+import { udpTransport } from '../host/udp-transport.ts';
 import type { TraceEvent } from '../machine/trace.ts';
 import { type CaptureSubject, captureLines } from '../render/capture.ts';
 import { captureEnvelope } from '../render/envelope.ts';
@@ -82,6 +83,7 @@ async function run(
   const { choice, trigger, faults, seed, hardware, output, overwrite, keepDisk } = plan;
   const sink = fileSink(output, { overwrite });
   const progress = io.progress ? progressLine(io, dump.pageSize) : undefined;
+  const transport = plan.server && udpTransport(plan.server);
   try {
     return await runCapture({
       ...choice,
@@ -98,6 +100,7 @@ async function run(
         },
       },
       ...(trigger === undefined ? {} : { trigger }),
+      ...(transport === undefined ? {} : { transport }),
       ...(progress === undefined ? {} : { progress: progress.update }),
       ...(trace === undefined
         ? {}
@@ -105,6 +108,7 @@ async function run(
     });
   } finally {
     progress?.clear();
+    await transport?.close();
     // Nothing, where the sink was finished.
     sink.abort();
   }

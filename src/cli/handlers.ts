@@ -31,6 +31,7 @@ export interface CaptureFlags extends InputFlags {
   readonly hardware?: string;
   readonly watchdog?: string;
   readonly machine?: string;
+  readonly server?: string;
   readonly output?: string;
   readonly level?: string;
   readonly compress?: string;

@@ -1,9 +1,8 @@
 /** `tsdump serve`: a dump server on real sockets, until it is ended. */
 
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { DumpError } from '../bytes/errors.ts';
-import { DumpServer, type Peer, type ServerEvent } from '../capture/_net/dump-server.ts';
+import { DumpServer, type ServerEvent } from '../capture/_net/dump-server.ts';
 import { type NetProtocol, ports } from '../capture/_net/protocol.ts';
 import { dumpFiles } from '../host/dump-files.ts';
 import { beforeEndBySignal } from '../host/signals.ts';
@@ -13,6 +12,7 @@ import { oneOf } from './capture-options.ts';
 import { exitStatus } from './exit-status.ts';
 import type { ServeFlags, Settings } from './handlers.ts';
 import type { Io } from './io.ts';
+import { placeOf, placeText } from './place.ts';
 import { packageVersion } from './version.ts';
 
 const ownAddresses = ['127.0.0.0/8', '::1'];
@@ -46,7 +46,7 @@ export async function serveDumps(flags: ServeFlags, settings: Settings, io: Io):
   for (const { protocol, address, port } of udp.listening) {
     const what = 'listening' as const;
     const nothing = { file: undefined, bytes: 0, cause: undefined };
-    say({ what, address: place({ address, port }), protocol, ...nothing });
+    say({ what, address: placeText({ address, port }), protocol, ...nothing });
   }
   await udp.over;
   udp.close();
@@ -57,32 +57,19 @@ export async function serveDumps(flags: ServeFlags, settings: Settings, io: Io):
 function told({ file, peer, ...event }: ServerEvent, directory: string): ServeEvent {
   const suffix = event.what === 'complete' ? '' : '-incomplete';
   const path = file === undefined ? undefined : join(directory, `${file}${suffix}`);
-  return { ...event, address: place(peer), protocol: peer.protocol, file: path };
-}
-
-function place({ address, port }: Pick<Peer, 'address' | 'port'>): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return { ...event, address: placeText(peer), protocol: peer.protocol, file: path };
 }
 
 function placesOf({ listen = '127.0.0.1', protocol }: ServeFlags): Listening[] {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(listen) ?? [];
-  const address = bracketed ?? plain ?? '';
-  if (isIP(address) === 0 || Number(port ?? 0) > 65535) {
-    throw new DumpError('usage', `--listen ${listen}: not an address and a port`, {
-      hint: 'as 0.0.0.0, 192.168.1.2:6666 or [::1]:6666',
-    });
-  }
-  const usual = port === undefined ? 'both' : 'netdump';
-  const name = oneOf('--protocol', protocol ?? usual, ['netdump', 'lkcd', 'both']);
-  if (name === 'both' && port !== undefined) {
+  // Port 0 is a port; what is left out is not.
+  const hasPort = placeOf('--listen', listen, 1).port === placeOf('--listen', listen, 2).port;
+  const known = ['netdump', 'lkcd', 'both'] as const;
+  const name = oneOf('--protocol', protocol ?? (hasPort ? 'netdump' : 'both'), known);
+  if (name === 'both' && hasPort) {
     throw new DumpError('usage', '--protocol both has a port for each: leave it out of --listen');
   }
   const protocols: readonly NetProtocol[] = name === 'both' ? ['netdump', 'lkcd'] : [name];
-  return protocols.map((one) => ({
-    protocol: one,
-    address,
-    port: port === undefined ? ports[one] : Number(port),
-  }));
+  return protocols.map((one) => ({ protocol: one, ...placeOf('--listen', listen, ports[one]) }));
 }
 
 function wholeNumber(option: string, text: string | undefined): number | undefined {

@@ -30,10 +30,7 @@ export interface UdpTransport extends Transport {
   close(): Promise<void>;
 }
 
-/**
- * To one server. What cannot be sent is lost.
- * @public
- */
+/** To one server. What cannot be sent is lost. */
 export function udpTransport(
   server: { readonly address: string; readonly port: number },
   disturbance?: Disturbance,

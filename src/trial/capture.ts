@@ -1,5 +1,6 @@
 /** One run from a dump to a report, with the reason where it failed. */
 
+import type { Transport } from '../capture/method.ts';
 import type { Codecs } from '../codec/types.ts';
 import type { Progress } from '../dump/content.ts';
 import type { Dump } from '../dump/types.ts';
@@ -23,6 +24,8 @@ export interface CaptureRequest extends CaptureChoice {
   readonly seed?: number;
   readonly trigger?: Trigger;
   readonly target: CaptureTarget;
+  /** To a dump server of the real world; what it has it has, and it is not judged. */
+  readonly transport?: Transport;
   readonly progress?: Progress;
   /** Of this run; not of those by which the reason is found. */
   readonly trace?: (event: TraceEvent) => void;
@@ -30,17 +33,19 @@ export interface CaptureRequest extends CaptureChoice {
 
 /** Runs a method to its end and judges what it left. DumpErrors are those of input and target. */
 export async function runCapture(request: CaptureRequest): Promise<CaptureReport> {
-  const { dump, machine, codecs, target, progress, trace, ...choice } = request;
+  const { dump, machine, codecs, target, transport, progress, trace, ...choice } = request;
   const trials = new Trials(dump, machine, new Common(codecs));
   const faults = numbered(request.faults ?? []);
   const watched: Watched = {
     target,
+    ...(transport === undefined ? {} : { transport }),
     ...(progress === undefined ? {} : { progress }),
     ...(trace === undefined ? {} : { trace }),
   };
   const report = await trials.run({ ...choice, faults }, watched);
   const isFailure = report.verdict.class !== 'complete' && report.stages.length > 0;
-  if (!isFailure || faults.length === 0) return report;
+  const isRepeatable = transport === undefined && faults.length > 0;
+  if (!isFailure || !isRepeatable) return report;
   const why = await whyItFailed(faults, faultText, (left) =>
     trials.run({ ...choice, faults: left }),
   );

@@ -159,6 +159,10 @@ export class CaptureRun {
     tools: CaptureTools,
     questioner = new Questioner(),
   ): Promise<RunReport> {
+    if (tools.transport !== undefined) {
+      target.sink.abort();
+      return this.#report(undefined, this.#elsewhere());
+    }
     const { saved, problem } = this.#bringOut(target, tools);
     const circumstances = this.#circumstances(problem);
     const judged = async (): Promise<Verdict> => {
@@ -166,6 +170,17 @@ export class CaptureRun {
       return judge(undefined, () => this.groundTruth(), circumstances, questioner);
     };
     return this.#report(saved, await judged());
+  }
+
+  /** Of a dump that went to a server that is not part of the machine: nobody here has the file. */
+  #elsewhere(): Verdict {
+    const failed = this.stages.find((stage) => stage.result === 'failed');
+    const nothing = { pages: undefined, places: undefined, answers: undefined };
+    if (failed === undefined) {
+      const reasons = ['the dump is with its server: its file was not looked at'];
+      return { class: 'undecidable', reasons, ...nothing };
+    }
+    return { class: 'none', reasons: [`${failed.name}: ${failed.cause}`], ...nothing };
   }
 
   /** The report of a machine that hangs, and nobody ends it. */

@@ -7,7 +7,7 @@
 import { assert } from '../bytes/errors.ts';
 import { KeptFile } from '../bytes/kept-file.ts';
 import { memorySource, type Source } from '../bytes/source.ts';
-import type { CaptureTools } from '../capture/method.ts';
+import type { CaptureTools, Transport } from '../capture/method.ts';
 import { rememberingCodecs } from '../codec/remember.ts';
 import type { Codecs } from '../codec/types.ts';
 import type { Progress } from '../dump/content.ts';
@@ -42,6 +42,8 @@ export interface Trial extends CaptureChoice {
 export interface Watched {
   /** Where the dump goes; without it, it is judged in memory and forgotten. */
   readonly target?: CaptureTarget;
+  /** To a dump server of the real world. */
+  readonly transport?: Transport;
   readonly progress?: Progress;
   readonly trace?: (event: TraceEvent) => void;
 }
@@ -80,7 +82,10 @@ export class Trials {
   }
 
   /** One run, judged from its file: `target`, or one in memory that refers to the pages. */
-  async run(trial: Trial, { target, progress, trace }: Watched = {}): Promise<CaptureReport> {
+  async run(
+    trial: Trial,
+    { target, transport, progress, trace }: Watched = {},
+  ): Promise<CaptureReport> {
     const { faults = [], seed = 0 } = trial;
     const run = this.#preparedFor(trial, faults).begin((machine, targets) =>
       strike(machine, targets, faults, seed),
@@ -93,7 +98,11 @@ export class Trials {
     run.machine.trace = trace;
     const codecs = this.#common.remembering;
     await codecs.prepare(run.options.compression);
-    const tools: CaptureTools = progress === undefined ? { codecs } : { codecs, progress };
+    const tools: CaptureTools = {
+      codecs,
+      ...(transport === undefined ? {} : { transport }),
+      ...(progress === undefined ? {} : { progress }),
+    };
     run.finish(tools);
     const file = new KeptFile();
     const inMemory: CaptureTarget = { sink: file, open: () => file.source() };

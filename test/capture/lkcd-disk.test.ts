@@ -4,20 +4,16 @@
  */
 
 import { describe, expect, test } from 'vitest';
-import { MemorySink } from '../../src/bytes/sink.ts';
 import { memorySource } from '../../src/bytes/source.ts';
-import { headerAreaSize, PageFlags, PageRecord } from '../../src/dump/lkcd/layout.ts';
 import { openDump } from '../../src/dump/open.ts';
-import { nodeWorld } from '../../src/host/world.ts';
 import { blueprintOf, type MachineOptions } from '../../src/machine/blueprint.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { PreparedCapture } from '../../src/trial/prepared.ts';
-import type { CaptureReport, RunReport } from '../../src/trial/report.ts';
-import { CaptureRun } from '../../src/trial/run.ts';
+import type { CaptureReport } from '../../src/trial/report.ts';
 import { openFixture } from '../support/fixture.ts';
 import { Bench, footprints, openPanic } from '../support/machines.ts';
+import { concluded, ended, expectResumable, recordPfns, world } from './runs.ts';
 
-const world = nodeWorld();
 const benches = new Map<string, Promise<Bench>>();
 
 function benchOf(image: string): Promise<Bench> {
@@ -28,11 +24,6 @@ function benchOf(image: string): Promise<Bench> {
 
 async function run(image: string, method: string, ...faults: string[]): Promise<CaptureReport> {
   return (await benchOf(image)).run({ method, level: 30 }, faults);
-}
-
-/** Where a run ended, as one line: stage, object, cause. */
-function ended({ failed }: RunReport): string {
-  return failed === undefined ? 'at its end' : `${failed.name}: ${failed.object}: ${failed.cause}`;
 }
 
 const releases = ['lkcd-disk:2003', 'lkcd-disk:2004', 'lkcd-disk:2005'];
@@ -149,13 +140,6 @@ const prepared = new PreparedCapture(blueprintOf(dump, options), {
   ...{ method: 'lkcd-disk', level: 0, compression: 'none' },
 });
 
-async function concluded(run: CaptureRun) {
-  const sink = new MemorySink();
-  const target = { sink, open: () => memorySource('dump', sink.bytes()) };
-  const report = await run.conclude(target, world);
-  return { report, bytes: sink.bytes() };
-}
-
 test('on the device: 64 KB for a swap header, then the file, kernel pages first', async () => {
   const run = prepared.begin();
   run.finish(world);
@@ -175,31 +159,8 @@ test('on the device: 64 KB for a swap header, then the file, kernel pages first'
   }
 });
 
-/** In the order of the file. */
-function recordPfns(bytes: Uint8Array): number[] {
-  const pfns: number[] = [];
-  for (let at = headerAreaSize; ; ) {
-    const { dp_address, dp_size, dp_flags } = PageRecord.read(bytes.subarray(at));
-    if ((dp_flags & PageFlags.end) !== 0) return pfns;
-    pfns.push(Number(dp_address) / 4096);
-    at += PageRecord.size + dp_size;
-  }
-}
-
-test('saved and resumed between any two stages, it is the same run and the same file', async () => {
-  const whole = prepared.begin();
-  whole.finish(world);
-  const expected = await concluded(whole);
-  const count = whole.stages.length;
-  for (let stop = 1; stop < count; stop++) {
-    const first = prepared.begin();
-    for (let stage = 0; stage < stop; stage++) first.step(world);
-    const resumed = CaptureRun.resume({ dump, machine: options }, structuredClone(first.save()));
-    resumed.finish(world);
-    const { report, bytes } = await concluded(resumed);
-    expect(report, `after ${stop} stages`).toEqual(expected.report);
-    expect(Buffer.compare(bytes, expected.bytes), `after ${stop} stages`).toBe(0);
-  }
+test('saved and resumed between any two stages, it is the same run and the same file', () => {
+  expectResumable(prepared, { dump, machine: options });
 }, 120_000);
 
 describe('the resident part', () => {

@@ -115,7 +115,7 @@ describe('what fits', () => {
   });
 
   test('an option with a value has values, or files, or is known to have none', async () => {
-    const free = ['seed', 'watchdog', 'commands'];
+    const free = ['seed', 'watchdog', 'commands', 'server'];
     for (const name of ['analyze', 'capture']) {
       const { options } = tree.commands.find((node) => node.name() === name)!;
       for (const option of options.filter(({ required }) => required)) {

@@ -25,6 +25,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tsdump-foreign-'));
 
 const written = [
   { method: 'lkcd-disk', compress: 'zlib', file: 'disk.lkcd' },
+  { method: 'lkcd-mem', compress: 'zlib', file: 'mem.lkcd' },
   { method: 'mkdump', compress: 'none', file: 'none.lkcd' },
   { method: 'mkdump', compress: 'rle', file: 'rle.lkcd' },
   { method: 'mkdump', compress: 'zlib', file: 'zlib.lkcd' },

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -110,6 +110,24 @@ test('netdump over loopback, with packets lost, late and twice: the dump is whol
   expect(documents.flatMap(schemaProblems)).toEqual([]);
   expect(documents.map(({ data }) => data.event)).toEqual(['listening', 'begins', 'complete']);
 }, 180_000);
+
+test('capture --server: the dump is at the server, and the command says so', async () => {
+  const server = await serve('--count', '1');
+  const words = ['--server', `127.0.0.1:${server.port}`, '-o', join(folder, 'unused')];
+  const { status, stdout } = tsdump(['netdump', ...words]);
+  expect(stdout).toMatch(/undecidable/);
+  expect(stdout).toMatch(/the dump is with its server/);
+  expect(status).toBe(0);
+  await server.ended;
+  const [name] = readdirSync(server.directory);
+  const dump = await open(server, name!);
+  expect(dump.incomplete).toBeUndefined();
+  dump.close();
+  expect(existsSync(join(folder, 'unused'))).toBe(false);
+  const refused = tsdump(['kexec', ...words]);
+  expect(refused.stderr).toMatch(/kexec needs no dump server/);
+  expect(refused.status).toBe(2);
+}, 60_000);
 
 test('killed at any point, what it had taken can be read, and says that it is not all', async () => {
   for (const pages of [40, 400, 1500]) {

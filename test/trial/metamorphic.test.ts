@@ -126,80 +126,82 @@ function flip(machine: Machine, at: number, count: number): readonly FaultNote[]
   return [];
 }
 
-describe.each(['lkcd-disk', 'diskdump', 'mkdump', 'kexec'])(
-  '%s',
-  { timeout: 600_000 },
-  (method) => {
-    const of = prepared(method);
+const tried = ['lkcd-disk', 'diskdump', 'netdump', 'mkdump', 'kexec'];
 
-    test('bytes that it never looks at change neither trace nor verdict', async () => {
-      const { footprint, trace, report } = await sound(of);
-      expect(report.verdict.class).toBe('complete');
-      // Pages that are in the dump and not of zeros, before and after: else its size changes.
-      const pfns = report.verdict.places!.due.flatMap(([first, end]) =>
-        Array.from({ length: end - first }, (_, at) => first + at),
+describe.each(tried)('%s', { timeout: 600_000 }, (method) => {
+  const of = prepared(method);
+
+  test('bytes that it never looks at change neither trace nor verdict', async () => {
+    const { footprint, trace, report } = await sound(of);
+    expect(report.verdict.class).toBe('complete');
+    // Pages that are in the dump and not of zeros, before and after: else its size changes.
+    const pfns = report.verdict.places!.due.flatMap(([first, end]) =>
+      Array.from({ length: end - first }, (_, at) => first + at),
+    );
+    const memory = of.begin().machine.memory;
+    let struck = 0;
+    for (const seed of seeds) {
+      const random = new Random(seed, 0, 'metamorphic');
+      const pfn = random.pick(pfns);
+      const at = pfn * 4096 + random.below(4096 / size) * size;
+      if (isZeroPage(memory.readPage(pfn).bytes!) || footprint.has(at, size)) continue;
+      struck++;
+      const damaged = await told(of, (machine) => flip(machine, at, size));
+      expect(damaged.trace, `seed ${seed}`).toEqual(trace);
+      expect(outcome(damaged.report), `seed ${seed}`).toEqual(outcome(report));
+    }
+    expect(struck).toBeGreaterThan(seeds.length / 2);
+  });
+
+  test('a changed byte of what it executes changes the trace', async () => {
+    const { trace, report: well } = await sound(of);
+    // Another CPU that faults in its NMI handler does not end the run.
+    const executed = trace.filter(({ what, cpu }) => what === 'execute' && cpu === well.panic.cpu);
+    expect(executed.length).toBeGreaterThan(1);
+    for (const seed of seeds) {
+      const random = new Random(seed, 0, 'metamorphic');
+      const { name, detail } = random.pick(executed);
+      const place = random.pick(placesOf(detail!));
+      const at = place.start + BigInt(random.below(place.size));
+      const { trace: changed, report } = await told(of, (machine) => {
+        const physical = isVirtual(at) ? machine.virtual.translate(at).physical : at;
+        return flip(machine, Number(physical), 1);
+      });
+      const what = `seed ${seed}: ${name} at ${at.toString(16)}`;
+      expect(changed, what).not.toEqual(trace);
+      // A module that diskdump finds to be damaged is not executed: it has netdump to fall back on.
+      const remarks = report.stages.flatMap((stage) => stage.remarks).join();
+      if (/^sda1: checksum error/.test(remarks)) continue;
+      expect(changed.at(-1), what).toMatchObject({ what: 'stop' });
+      // What several CPUs execute may strike another one, and a method may wait for that.
+      // LKCD runs into its own lock then, and hangs; diskdump checks its own code, and finds it.
+      const { kind, cause, name: stage } = report.failed!;
+      const end = `${kind === 'refused' ? stage : kind}: ${cause}`;
+      expect(end, what).toMatch(
+        /wild jump|nested fault|faulted in its NMI handler|^checksum|^sanity check/,
       );
-      const memory = of.begin().machine.memory;
-      let struck = 0;
-      for (const seed of seeds) {
-        const random = new Random(seed, 0, 'metamorphic');
-        const pfn = random.pick(pfns);
-        const at = pfn * 4096 + random.below(4096 / size) * size;
-        if (isZeroPage(memory.readPage(pfn).bytes!) || footprint.has(at, size)) continue;
-        struck++;
-        const damaged = await told(of, (machine) => flip(machine, at, size));
-        expect(damaged.trace, `seed ${seed}`).toEqual(trace);
-        expect(outcome(damaged.report), `seed ${seed}`).toEqual(outcome(report));
-      }
-      expect(struck).toBeGreaterThan(seeds.length / 2);
-    });
+    }
+  });
 
-    test('a changed byte of what it executes changes the trace', async () => {
-      const { trace, report: well } = await sound(of);
-      // Another CPU that faults in its NMI handler does not end the run.
-      const executed = trace.filter(
-        ({ what, cpu }) => what === 'execute' && cpu === well.panic.cpu,
-      );
-      expect(executed.length).toBeGreaterThan(1);
-      for (const seed of seeds) {
-        const random = new Random(seed, 0, 'metamorphic');
-        const { name, detail } = random.pick(executed);
-        const place = random.pick(placesOf(detail!));
-        const at = place.start + BigInt(random.below(place.size));
-        const { trace: changed, report } = await told(of, (machine) => {
-          const physical = isVirtual(at) ? machine.virtual.translate(at).physical : at;
-          return flip(machine, Number(physical), 1);
-        });
-        const what = `seed ${seed}: ${name} at ${at.toString(16)}`;
-        expect(changed, what).not.toEqual(trace);
-        expect(changed.at(-1), what).toMatchObject({ what: 'stop' });
-        // LKCD runs into its own lock then, and hangs; diskdump finds it by its own checksum.
-        const { kind, cause, name: stage } = report.failed!;
-        const ended = `${kind === 'refused' ? stage : kind}: ${cause}`;
-        expect(ended, what).toMatch(/wild jump|nested fault|^checksum|^sanity check/);
-      }
-    });
-
-    test('the same bytes and device states by hand and by faults are the same run', async () => {
-      const faults = ['memory:by=dma,region=slab,writes=8,bytes=16', 'disk-hung', 'disk-busy'];
-      for (const seed of seeds.slice(0, 50)) {
-        const byFault = await told(of, (machine, targets) => {
-          return strike(machine, targets, numbered(faults.map(parseFault)), seed);
-        });
-        const [damage] = byFault.report.faults;
-        const byHand = await told(of, (machine) => {
-          for (const { physical, after } of damage!.writes) {
-            machine.memory.write(BigInt(physical!), Buffer.from(after, 'hex'));
-          }
-          machine.disk.condition = { ...machine.disk.condition, hung: 'until reset', inFlight: 32 };
-          return [];
-        });
-        expect(byHand.trace, `seed ${seed}`).toEqual(byFault.trace);
-        expect(outcome(byHand.report), `seed ${seed}`).toEqual(outcome(byFault.report));
-      }
-    });
-  },
-);
+  test('the same bytes and device states by hand and by faults are the same run', async () => {
+    const faults = ['memory:by=dma,region=slab,writes=8,bytes=16', 'disk-hung', 'disk-busy'];
+    for (const seed of seeds.slice(0, 50)) {
+      const byFault = await told(of, (machine, targets) => {
+        return strike(machine, targets, numbered(faults.map(parseFault)), seed);
+      });
+      const [damage] = byFault.report.faults;
+      const byHand = await told(of, (machine) => {
+        for (const { physical, after } of damage!.writes) {
+          machine.memory.write(BigInt(physical!), Buffer.from(after, 'hex'));
+        }
+        machine.disk.condition = { ...machine.disk.condition, hung: 'until reset', inFlight: 32 };
+        return [];
+      });
+      expect(byHand.trace, `seed ${seed}`).toEqual(byFault.trace);
+      expect(outcome(byHand.report), `seed ${seed}`).toEqual(outcome(byFault.report));
+    }
+  });
+});
 
 /** What the trace says of an execution: `0xADDRESS+0xSTART-0xEND+...`. */
 function placesOf(detail: string): { start: bigint; size: number }[] {

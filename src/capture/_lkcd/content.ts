@@ -1,14 +1,22 @@
 /** What LKCD's header says, from the crashed kernel's memory. */
 
 import type { DumpContent } from '../../dump/content.ts';
+import { headerArea } from '../../dump/lkcd/write.ts';
 import { registersOf } from '../../dump/notes.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { CpuSlot } from '../cpu-slots.ts';
 import type { LkcdState } from './state.ts';
 
+/** Everything before the records of a file that will have so many pages. */
+export function headerOf(machine: Machine, state: LkcdState, pages: number): Uint8Array {
+  const { level, compression: name } = state.options;
+  const compression = name === 'rle' || name === 'zlib' ? name : 'none';
+  return headerArea(contentOf(machine, state), { level, compression }, pages);
+}
+
 /** Without pages. */
-export function contentOf(machine: Machine, state: LkcdState): DumpContent {
+function contentOf(machine: Machine, state: LkcdState): DumpContent {
   const { kernel, panicCpu, memory, panic } = machine;
   const name = kernel.types.offsetOf('struct uts_namespace', 'name');
   const uts = kernel.symbol('init_uts_ns').address + BigInt(name);

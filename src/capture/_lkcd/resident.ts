@@ -45,6 +45,7 @@ const functions = [
   ['dump_page', 768],
   ['dump_write', 512],
   ['dump_end', 256],
+  ['dump_boot', 256],
 ] as const;
 
 export type Executed = (typeof functions)[number][0];
@@ -58,7 +59,7 @@ export function codeName(name: Executed): string {
   return `lkcd ${name}`;
 }
 
-/** `device`: of the dump device, 0 where the dump does not go to a disk. */
+/** `device`: of the dump device, 0 where the crashed kernel writes to none. */
 export function loadLkcd(machine: Machine, layout: PageLayout, device: bigint): Resident {
   const slotsSize = machine.cpus.length * CpuSlot.size;
   const pageSize = machine.memory.pageSize;

@@ -13,11 +13,12 @@ import { pageLayout } from '../../linux/page-layout.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { declareFlags, panicStages } from '../_lkcd/panic.ts';
 import { loadLkcd } from '../_lkcd/resident.ts';
+import { saveDeviceFile } from '../_lkcd/save.ts';
+import { initialState } from '../_lkcd/state.ts';
 import { descriptions } from '../catalogue.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
 import { dumpStages } from './dump.ts';
-import { saveLkcdDisk } from './save.ts';
 import { silenceStages } from './silence.ts';
 import type { DriverFacts, LkcdDiskState } from './state.ts';
 
@@ -32,7 +33,7 @@ export const lkcdDisk: DumpMethod<LkcdDiskState> = {
     { name: 'reboot', run: reboot },
   ],
   targets,
-  save: saveLkcdDisk,
+  save: saveDeviceFile,
 };
 
 /** `lkcd config` at boot. */
@@ -49,16 +50,7 @@ function prepare(machine: Machine, options: CaptureOptions): LkcdDiskState {
   machine.edits.push({ what: `LKCD's dump device is ${said(machine, disk, drivers)}` });
   declareFlags(machine);
   return {
-    options,
-    layout,
-    resident: loadLkcd(machine, layout, disk.device),
-    vmcoreinfo: kernel.vmcoreinfo.source,
-    physBase: kernel.vmcoreinfo.physBase ?? 0n,
-    device: 0n,
-    slots: 0n,
-    buffer: 0n,
-    before: [],
-    time: 0,
+    ...initialState(machine, options, layout, loadLkcd(machine, layout, disk.device)),
     isScsi: disk.isScsi,
     drivers,
     offset: 0,

@@ -1,5 +1,6 @@
 /** What the stages of lkcd-disk hand on. Plain data. */
 
+import type { Written } from '../_lkcd/device-file.ts';
 import type { LkcdState } from '../_lkcd/state.ts';
 
 /** What is known of a driver's part of a hardware queue, as the boot found it. */
@@ -12,14 +13,11 @@ export interface DriverFacts {
   readonly lock: { readonly name: string; readonly address: bigint } | undefined;
 }
 
-export interface LkcdDiskState extends LkcdState {
+export interface LkcdDiskState extends LkcdState, Written {
   readonly isScsi: boolean;
   readonly drivers: readonly DriverFacts[];
-  /** Bytes that are written of the file. */
-  offset: number;
   /** By PFN: the pages that are written. */
   readonly written: Uint8Array;
-  pages: number;
   /** CPUs that were let go run on in the kernel until then; undefined: none does. */
   runningUntil: number | undefined;
 }

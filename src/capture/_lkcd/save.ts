@@ -7,10 +7,10 @@ import { dumpMagic, HeaderStart } from '../../dump/lkcd/layout.ts';
 import { PageIndex } from '../../dump/lkcd/page-index.ts';
 import type { AfterReboot, Saved } from '../method.ts';
 import { copyTo } from '../save-file.ts';
-import { deviceOffset } from './dump.ts';
+import { deviceOffset } from './device-file.ts';
 
 /** Undefined where the device holds no dump. */
-export function saveLkcdDisk({ disk }: AfterReboot, sink: Sink): Saved | undefined {
+export function saveDeviceFile({ disk }: AfterReboot, sink: Sink): Saved | undefined {
   const { name, start, size } = disk.partition('dump');
   const first = start + deviceOffset;
   const upTo = (end: number): Source => ({
