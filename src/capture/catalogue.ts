@@ -37,6 +37,10 @@ export interface MethodDescription {
   readonly levels?: readonly number[];
 }
 
+interface NetworkMethod extends MethodDescription {
+  readonly port: number;
+}
+
 const lkcdDisk: MethodDescription = {
   name: 'lkcd-disk',
   summary: 'LKCD: the crashed kernel writes itself to a disk by its own block layer; ends in LKCD',
@@ -73,6 +77,20 @@ const mkdump: MethodDescription = {
   compressions: ['zlib', 'none', 'rle'],
 };
 
+const lkcdNet: NetworkMethod = {
+  name: 'lkcd-net',
+  summary: 'LKCD: the crashed kernel pushes its dump to a server over UDP; ends in LKCD',
+  moment: 'after the panic',
+  generations: [
+    { name: 'broadcast', title: 'calls for any server of its network segment' },
+    { name: 'fixed-mac', title: 'was told the hardware address of its server, or of the router' },
+  ],
+  format: 'lkcd',
+  compressions: ['rle', 'zlib', 'none'],
+  port: 6688,
+  levels: [0, 16, 30],
+};
+
 const diskdump: MethodDescription = {
   name: 'diskdump',
   summary:
@@ -98,7 +116,7 @@ const kexec: MethodDescription = {
   compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
 };
 
-const netdump: MethodDescription = {
+const netdump: NetworkMethod = {
   name: 'netdump',
   summary: 'memory is handed page by page to a server that asks for it over UDP; ends in ELF',
   moment: 'after the panic',
@@ -137,6 +155,7 @@ const liveNaive: MethodDescription = {
 
 export const descriptions = {
   'lkcd-disk': lkcdDisk,
+  'lkcd-net': lkcdNet,
   'lkcd-mem': lkcdMem,
   diskdump,
   netdump,

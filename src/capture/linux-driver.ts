@@ -107,7 +107,7 @@ export function driverWrite(
       written += done;
       hearOf(machine, machine.disk.commands - commands);
       if (result === 'ok') return;
-      const name = machine.disk.partition('files').name;
+      const name = partitionAt(machine, offset);
       if (result === 'medium error') {
         throw new DumpError('io', `${name}: EIO, medium error at byte ${offset + written}`);
       }
@@ -119,6 +119,11 @@ export function driverWrite(
       machine.disk.reset();
     }
   };
+}
+
+function partitionAt({ disk }: Machine, offset: number): string {
+  const found = disk.partitions.find(({ start, size }) => offset >= start && offset < start + size);
+  return found?.name ?? 'disk';
 }
 
 /** The command is done, and nobody tells the driver. */

@@ -8,12 +8,14 @@ import { live } from './live/method.ts';
 import { liveNaive } from './live-naive/method.ts';
 import { lkcdDisk } from './lkcd-disk/method.ts';
 import { lkcdMem } from './lkcd-mem/method.ts';
+import { lkcdNet } from './lkcd-net/method.ts';
 import type { DumpMethod } from './method.ts';
 import { mkdump } from './mkdump/method.ts';
 import { netdump } from './netdump/method.ts';
 
 const methods: readonly DumpMethod<unknown>[] = [
   lkcdDisk,
+  lkcdNet,
   lkcdMem,
   diskdump,
   netdump,

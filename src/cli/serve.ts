@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { DumpError } from '../bytes/errors.ts';
 import { DumpServer, type ServerEvent } from '../capture/_net/dump-server.ts';
-import { type NetProtocol, ports } from '../capture/_net/protocol.ts';
+import type { NetProtocol } from '../capture/_net/protocol.ts';
+import { descriptions } from '../capture/catalogue.ts';
 import { dumpFiles } from '../host/dump-files.ts';
 import { beforeEndBySignal } from '../host/signals.ts';
 import { AllowList, type Listening, serveUdp } from '../host/udp-server.ts';
@@ -15,6 +16,10 @@ import type { Io } from './io.ts';
 import { placeOf, placeText } from './place.ts';
 import { packageVersion } from './version.ts';
 
+const ports: Readonly<Record<NetProtocol, number>> = {
+  netdump: descriptions.netdump.port,
+  lkcd: descriptions['lkcd-net'].port,
+};
 const ownAddresses = ['127.0.0.0/8', '::1'];
 const defaultClients = 256;
 const defaultBytes = 2 ** 40;

@@ -201,7 +201,7 @@ const lines: readonly (readonly [typed: string, completed: string])[] = [
   ['tsdump analyze vmcore --script on', 'tsdump analyze vmcore --script one.ts'],
   ['tsdump analyze docs/exa', 'tsdump analyze docs/examples/'],
   ['tsdump capture --method=hyp', 'tsdump capture --method=hypervisor'],
-  ['tsdump kexec --generation 2', 'tsdump kexec --generation 2004'],
+  ['tsdump kexec --generation tod', 'tsdump kexec --generation today'],
   ['tsdump capture --machine=vmc', 'tsdump capture --machine=vmcore'],
   ['tsdump capture --fault memor', 'tsdump capture --fault memory'],
   ['tsdump capture --fault memory:by=d', 'tsdump capture --fault memory:by=dma'],

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseMethod } from '../../src/capture/catalogue.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import { overlaid } from '../../src/dump/overlay.ts';
 import type { Dump } from '../../src/dump/types.ts';
@@ -63,4 +64,9 @@ export class Bench {
     });
     return prepared.begin().machine;
   }
+}
+
+/** The level that leaves out most of what a method, with its generation, can leave out. */
+export function strictest(word: string): number {
+  return Math.max(...(parseMethod(word).method.levels ?? [31]));
 }

@@ -6,6 +6,7 @@
 
 import { describe, expect, test, vi } from 'vitest';
 import { KeptFile } from '../../src/bytes/kept-file.ts';
+import { parseMethod } from '../../src/capture/catalogue.ts';
 import { createCodecs } from '../../src/codec/codecs.ts';
 import { rememberingCodecs } from '../../src/codec/remember.ts';
 import { isZeroPage } from '../../src/dump/content.ts';
@@ -38,7 +39,12 @@ interface Told {
 
 /** Without compression, and with zero pages left in: the size of the file says nothing of bytes. */
 function prepared(method: string): PreparedCapture {
-  return new PreparedCapture(blueprint, { method, level: 30, compression: 'none' });
+  const { levels = [30] } = parseMethod(method).method;
+  return new PreparedCapture(blueprint, {
+    method,
+    level: Math.max(...levels),
+    compression: 'none',
+  });
 }
 
 async function told(of: PreparedCapture, blow: Blow, onEnd = (): void => {}): Promise<Told> {

@@ -10,7 +10,7 @@ import { runCapture } from '../../src/trial/capture.ts';
 import { faultText, parseFault } from '../../src/trial/faults/fault.ts';
 import { numbered } from '../../src/trial/faults/strike.ts';
 import { Common, Trials } from '../../src/trial/trials.ts';
-import { openPanic } from '../support/machines.ts';
+import { openPanic, strictest } from '../support/machines.ts';
 
 const dump = await openPanic('null-process');
 
@@ -23,7 +23,7 @@ describe('the same seed', () => {
     'cpu-deaf',
   ];
 
-  test.each(['diskdump', 'mkdump', 'kexec'])(
+  test.each(['lkcd-disk', 'lkcd-mem', 'diskdump', 'netdump', 'mkdump', 'kexec'])(
     'twice is the identical run and file: %s',
     async (method) => {
       for (const seed of [1, 2]) {
@@ -49,7 +49,12 @@ async function captured(method: string, faults: readonly string[], seed: number)
   const sink = new MemorySink();
   const target = { sink, open: () => memorySource('dump', sink.bytes()) };
   const trials = new Trials(dump, { sha256 }, new Common(createCodecs(nodeZlib)));
-  const trial = { method, level: 31, faults: numbered(faults.map(parseFault)), seed };
+  const trial = {
+    method,
+    level: strictest(method),
+    faults: numbered(faults.map(parseFault)),
+    seed,
+  };
   const report = await trials.run(trial, { target });
   return { report, bytes: sink.bytes() };
 }
@@ -64,6 +69,11 @@ const failures: readonly (readonly [method: string, fault: string])[] = [
   ['mkdump', 'memory:by=dma,region=dump-code,writes=8,bytes=256'],
   ['mkdump', 'disk-hung:until=never'],
   ['mkdump', 'disk-too-small:percent=3'],
+  ['lkcd-disk', 'lock-held:name=queue'],
+  ['lkcd-disk', 'queue-stuck'],
+  ['lkcd-disk:2004', 'interrupt-stuck'],
+  ['lkcd-mem', 'cpu-deaf'],
+  ['lkcd-mem', 'memory:by=dma,region=dump-code,writes=8,bytes=256'],
 ];
 
 test.each(failures)('%s fails by %s and by nothing else', async (method, fault) => {
@@ -72,7 +82,7 @@ test.each(failures)('%s fails by %s and by nothing else', async (method, fault) 
   const report = await runCapture({
     dump,
     method,
-    level: 31,
+    level: strictest(method),
     machine: { sha256 },
     codecs: createCodecs(nodeZlib),
     faults: [harmless, fault, 'disk-busy'].map(parseFault),

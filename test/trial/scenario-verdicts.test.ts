@@ -3,7 +3,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { parseMethod } from '../../src/capture/catalogue.ts';
 import { type Image, openImage } from '../../src/cli/images.ts';
 import { world } from '../../src/cli/world.ts';
 import { hardwareProfile } from '../../src/machine/hardware.ts';
@@ -12,6 +11,7 @@ import { numbered } from '../../src/trial/faults/strike.ts';
 import { parseScenario, type Scenario } from '../../src/trial/scenario.ts';
 import { Common, Trials } from '../../src/trial/trials.ts';
 import { root } from '../support/cli.ts';
+import { strictest } from '../support/machines.ts';
 
 const folder = join(root, 'fixtures/scenarios');
 const scenarios = readdirSync(folder).map((file) =>
@@ -43,11 +43,6 @@ test('each says what it expects of every method, or why it expects nothing', () 
     else expect(methods, name).toEqual(expect.arrayContaining(['kexec', 'mkdump']));
   }
 });
-
-/** The level that leaves out most of what the method can leave out. */
-function strictest(word: string): number {
-  return Math.max(...(parseMethod(word).method.levels ?? [31]));
-}
 
 const expecting = scenarios.filter((scenario) => Object.keys(scenario.expect).length > 0);
 

@@ -11,9 +11,6 @@ import { decodeUtf8, encodeUtf8 } from '../../bytes/text.ts';
 
 export type NetProtocol = 'netdump' | 'lkcd';
 
-/** UDP, both ends. */
-export const ports: Readonly<Record<NetProtocol, number>> = { netdump: 6666, lkcd: 6688 };
-
 export const Command = {
   none: 0,
   sendMem: 1,

@@ -11,6 +11,8 @@ import { driverQueue } from '../../linux/disk-driver.ts';
 import { irqDescriptors, irqState } from '../../linux/irq.ts';
 import { pageLayout } from '../../linux/page-layout.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { deviceFile } from '../_lkcd/device-file.ts';
+import { dumpStages } from '../_lkcd/dump-stages.ts';
 import { declareFlags, panicStages } from '../_lkcd/panic.ts';
 import { loadLkcd } from '../_lkcd/resident.ts';
 import { saveDeviceFile } from '../_lkcd/save.ts';
@@ -18,7 +20,7 @@ import { initialState } from '../_lkcd/state.ts';
 import { descriptions } from '../catalogue.ts';
 import type { CaptureOptions, CaptureTargets, DumpMethod } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
-import { dumpStages } from './dump.ts';
+import { blockLayer } from './block-layer.ts';
 import { silenceStages } from './silence.ts';
 import type { DriverFacts, LkcdDiskState } from './state.ts';
 
@@ -29,7 +31,9 @@ export const lkcdDisk: DumpMethod<LkcdDiskState> = {
   stages: (options) => [
     ...panicStages,
     ...silenceStages,
-    ...dumpStages(options),
+    ...dumpStages<LkcdDiskState>(options, (machine, state) =>
+      deviceFile(machine, state, blockLayer(machine, state)),
+    ),
     { name: 'reboot', run: reboot },
   ],
   targets,

@@ -1,7 +1,6 @@
 /** What the stages of lkcd-disk hand on. Plain data. */
 
-import type { Written } from '../_lkcd/device-file.ts';
-import type { LkcdState } from '../_lkcd/state.ts';
+import type { DumpState } from '../_lkcd/dump-stages.ts';
 
 /** What is known of a driver's part of a hardware queue, as the boot found it. */
 export interface DriverFacts {
@@ -13,11 +12,9 @@ export interface DriverFacts {
   readonly lock: { readonly name: string; readonly address: bigint } | undefined;
 }
 
-export interface LkcdDiskState extends LkcdState, Written {
+export interface LkcdDiskState extends DumpState {
   readonly isScsi: boolean;
   readonly drivers: readonly DriverFacts[];
-  /** By PFN: the pages that are written. */
-  readonly written: Uint8Array;
   /** CPUs that were let go run on in the kernel until then; undefined: none does. */
   runningUntil: number | undefined;
 }

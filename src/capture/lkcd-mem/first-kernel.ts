@@ -8,6 +8,7 @@ import { Bitmap } from '../../bytes/bitmap.ts';
 import { recordEncoder } from '../../dump/lkcd/write.ts';
 import { millisecond } from '../../machine/clock.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { without } from '../../machine/ram.ts';
 import { headerOf } from '../_lkcd/content.ts';
 import { directMap, packedPages } from '../_lkcd/pages.ts';
 import { inDump } from '../_lkcd/panic.ts';
@@ -46,16 +47,19 @@ export function savingStages({ level }: CaptureOptions): readonly Stage<LkcdMemS
   ];
 }
 
-/** Which page is of which class, while no CPU changes that. */
+/** Which page is of which class, while no CPU changes that. Its own area is of none. */
 function sortPages(machine: Machine, state: LkcdMemState): StageResult {
   execute(machine, 'dump_page');
-  const { layout, options } = state;
+  const { layout, options, bootstrap } = state;
+  const [start, end] = [bootstrap.kernel.start, bootstrap.store.end];
+  machine.ownWrites.add("LKCD's bootstrap area", start, end - start);
+  const ram = without(machine.ram, { start, end });
   let unknown = 0;
   let before: Bitmap | undefined;
   let left: Bitmap | undefined;
   const classes: Uint8Array[] = [];
   for (const { level } of passesTo(options.level)) {
-    const found = selectPages(machine.panicCpu.memory, layout, machine.ram, level);
+    const found = selectPages(machine.panicCpu.memory, layout, ram, level);
     machine.work(found.ram.count, machine.hardware.cpu.filterPagesPerSecond, 'struct pages');
     classes.push(found.kept.bytes.map((byte, at) => byte & ~(before?.bytes[at] ?? 0)));
     unknown += found.unknown;

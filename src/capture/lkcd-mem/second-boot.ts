@@ -11,7 +11,8 @@ import { recordEncoder } from '../../dump/lkcd/write.ts';
 import { PhysicalMemory } from '../../linux/physical.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { MachineStop } from '../../machine/stop.ts';
-import { DeviceFile, orEnd } from '../_lkcd/device-file.ts';
+import { deviceFile } from '../_lkcd/device-file.ts';
+import { type LkcdFile, orEnd } from '../_lkcd/file.ts';
 import { inDump } from '../_lkcd/panic.ts';
 import { passesTo } from '../_lkcd/passes.ts';
 import { execute } from '../_lkcd/resident.ts';
@@ -129,8 +130,8 @@ function pfnsOf(machine: Machine, { list, bytes }: Found): number[] {
 }
 
 /** Its own driver, which needs its interrupt: this is a boot like every other. */
-function fileOf(machine: Machine, state: LkcdMemState): DeviceFile {
-  return new DeviceFile(machine, state, driverWrite(machine, { retries: 0 }, 'interrupt'));
+function fileOf(machine: Machine, state: LkcdMemState): LkcdFile {
+  return deviceFile(machine, state, driverWrite(machine, { retries: 0 }, 'interrupt'));
 }
 
 function writeHeader(machine: Machine, state: LkcdMemState): StageResult {

@@ -1,7 +1,7 @@
 /** What the stages of lkcd-mem hand on. Plain data. */
 
 import type { PhysicalRange } from '../../machine/ram.ts';
-import type { Written } from '../_lkcd/device-file.ts';
+import type { Written } from '../_lkcd/file.ts';
 import type { PackedPage } from '../_lkcd/pages.ts';
 import type { LkcdState } from '../_lkcd/state.ts';
 

@@ -6,12 +6,6 @@
 import { PageFlags } from '../../dump/lkcd/layout.ts';
 import { recordEncoder } from '../../dump/lkcd/write.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { headerOf } from '../_lkcd/content.ts';
-import { DeviceFile, orEnd } from '../_lkcd/device-file.ts';
-import { packedPages } from '../_lkcd/pages.ts';
-import { inDump } from '../_lkcd/panic.ts';
-import { type Pass, pagesOfPass, passesTo } from '../_lkcd/passes.ts';
-import { execute } from '../_lkcd/resident.ts';
 import {
   type CaptureOptions,
   type CaptureTools,
@@ -19,48 +13,65 @@ import {
   type Stage,
   type StageResult,
 } from '../method.ts';
-import { blockLayer } from './block-layer.ts';
-import type { LkcdDiskState } from './state.ts';
+import { headerOf } from './content.ts';
+import { type LkcdFile, orEnd, type Written } from './file.ts';
+import { packedPages } from './pages.ts';
+import { inDump } from './panic.ts';
+import { type Pass, pagesOfPass, passesTo } from './passes.ts';
+import { execute } from './resident.ts';
+import type { LkcdState } from './state.ts';
 
 const pagesPerProgress = 1024;
 
-export function dumpStages({ level }: CaptureOptions): readonly Stage<LkcdDiskState>[] {
+/** What the crashed kernel needs to know of a file that it writes itself. Plain data. */
+export interface DumpState extends LkcdState, Written {
+  /** By PFN: the pages that are written. */
+  readonly written: Uint8Array;
+}
+
+/** The file as a stage writes on it. */
+export type FileOf<State> = (machine: Machine, state: State, tools: CaptureTools) => LkcdFile;
+
+export function dumpStages<State extends DumpState>(
+  { level }: CaptureOptions,
+  fileOf: FileOf<State>,
+): readonly Stage<State>[] {
   return [
-    inDump('header', writeHeader),
+    inDump<State>('header', (machine, state, tools) =>
+      writeHeader(machine, state, () => fileOf(machine, state, tools)),
+    ),
     ...passesTo(level).map((pass) =>
-      inDump<LkcdDiskState>(pass.name, (machine, state, tools) =>
-        writePass(machine, state, tools, pass),
+      inDump<State>(pass.name, (machine, state, tools) =>
+        writePass(machine, state, tools, pass, fileOf(machine, state, tools)),
       ),
     ),
-    inDump('end', end),
+    inDump<State>('end', (machine, state, tools) =>
+      end(machine, state, () => fileOf(machine, state, tools)),
+    ),
   ];
 }
 
-function fileOf(machine: Machine, state: LkcdDiskState): DeviceFile {
-  return new DeviceFile(machine, state, blockLayer(machine, state));
-}
-
-function writeHeader(machine: Machine, state: LkcdDiskState): StageResult {
+function writeHeader(machine: Machine, state: DumpState, file: () => LkcdFile): StageResult {
   return orEnd(state, () => {
     state.time = machine.time;
     // It is put together in the buffer.
     machine.panicCpu.memory.translate(state.buffer);
-    fileOf(machine, state).writeHeader(headerOf(machine, state, state.pages));
+    file().writeHeader(headerOf(machine, state, state.pages));
     return { ...done, bytes: state.offset };
   });
 }
 
 function writePass(
   machine: Machine,
-  state: LkcdDiskState,
+  state: DumpState,
   { codecs, progress }: CaptureTools,
   pass: Pass,
+  file: LkcdFile,
 ): StageResult {
   execute(machine, 'dump_page');
   const { pages, unknown } = pagesOfPass(machine, state, pass, state.written);
   const encode = recordEncoder();
   const { pageSize, endPfn } = machine.memory;
-  const file = fileOf(machine, state);
   const before = { pages: state.pages, offset: state.offset };
   const { compression } = state.options;
   const result = orEnd(state, () => {
@@ -78,10 +89,10 @@ function writePass(
   return { ...result, ...counts, remarks };
 }
 
-function end(machine: Machine, state: LkcdDiskState): StageResult {
+function end(machine: Machine, state: DumpState, fileOf: () => LkcdFile): StageResult {
   execute(machine, 'dump_end');
   return orEnd(state, () => {
-    const file = fileOf(machine, state);
+    const file = fileOf();
     file.append(recordEncoder()(0, 0, PageFlags.end), new Uint8Array(0));
     file.flush();
     file.writeHeader(headerOf(machine, state, state.pages));
