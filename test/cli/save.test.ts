@@ -98,7 +98,7 @@ describe('what is no image', () => {
   beforeAll(() => {
     const words = ['--fault', 'disk-too-small:percent=1', '--keep-disk', 'small.img'];
     run('mkdump', ...words, '-o', 'small', '--seed', '1');
-  });
+  }, 60_000);
 
   test.each([
     ['a file of zeros', 3, /no partition table/, () => Buffer.alloc(4096)],

@@ -171,6 +171,9 @@ describe.each(tried)('%s', { timeout: 600_000 }, (method) => {
       });
       const what = `seed ${seed}: ${name} at ${at.toString(16)}`;
       expect(changed, what).not.toEqual(trace);
+      // A module that diskdump finds to be damaged is not executed: it has netdump to fall back on.
+      const remarks = report.stages.flatMap((stage) => stage.remarks).join();
+      if (/^sda1: checksum error/.test(remarks)) continue;
       expect(changed.at(-1), what).toMatchObject({ what: 'stop' });
       // What several CPUs execute may strike another one, and a method may wait for that.
       // LKCD runs into its own lock then, and hangs; diskdump checks its own code, and finds it.
