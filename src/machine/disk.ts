@@ -67,6 +67,7 @@ export interface SavedDisk {
   /** On the medium. */
   readonly extents: readonly Extent[];
   readonly cache: readonly CachedWrite[];
+  readonly lostBytes: number;
   /** What stood on the partitions, in their order. */
   readonly holdings: readonly Holding[];
   readonly writes: readonly (readonly [start: number, end: number])[];
@@ -90,6 +91,7 @@ export class Disk implements DiskContent {
   /** What no loss of power takes away. */
   #medium: Extents;
   readonly #cache: WriteCache;
+  #lostBytes: number;
   /** Merged byte ranges written since the instant, in order of writing. */
   readonly #writes: [start: number, end: number][];
   /** The crashed kernel's driver owns the controller: its queues are not ours. */
@@ -112,6 +114,7 @@ export class Disk implements DiskContent {
     this.#holdings = [...(saved?.holdings ?? partitions.map((partition) => partition.holds))];
     this.#medium = new Extents(saved?.extents);
     this.#cache = new WriteCache(profile, saved?.cache);
+    this.#lostBytes = saved?.lostBytes ?? 0;
     this.#writes = (saved?.writes ?? []).map(([start, end]) => [start, end]);
     this.#needsReset = saved?.needsReset ?? true;
     this.#commands = saved?.commands ?? 0;
@@ -233,7 +236,13 @@ export class Disk implements DiskContent {
   /** The power is gone: what was in the cache is lost. */
   losePower(): void {
     this.#cache.age(this.#medium, this.#clock.now);
+    this.#lostBytes += this.#cache.bytes;
     this.#cache.clear();
+  }
+
+  /** Bytes that were written, and were in the cache when the power failed. */
+  get lostBytes(): number {
+    return this.#lostBytes;
   }
 
   /**
@@ -275,6 +284,7 @@ export class Disk implements DiskContent {
       extents: [...this.#medium.pieces],
       cache: this.#cache.save(),
       holdings: [...this.#holdings],
+      lostBytes: this.#lostBytes,
       writes: this.#writes.map(([start, end]) => [start, end] as const),
       needsReset: this.#needsReset,
       commands: this.#commands,

@@ -98,7 +98,8 @@ export function endText(report: CaptureReport): string {
 /** What the disk held when the run ended. */
 export function safeText({ disk, verdict }: CaptureReport): string {
   if (disk.bytes === 0) return 'nothing';
-  const written = `${humanSize(disk.bytes)} in ${plural(disk.commands, 'command')}`;
+  const lost = disk.lost === 0 ? '' : `, but ${humanSize(disk.lost)} that its cache lost`;
+  const written = `${humanSize(disk.bytes)} in ${plural(disk.commands, 'command')}${lost}`;
   if (verdict.pages === undefined) return `${written}, of which no file could be made`;
   const { due, absent } = verdict.pages;
   return `${written}; ${due - absent} of ${due} pages due in the file`;

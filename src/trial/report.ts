@@ -71,8 +71,8 @@ export interface RunReport {
   /** Who was busy when: `method`, `CPU 1`, `disk`, `nic`. */
   readonly activity: readonly ActivityReport[];
   readonly memory: MemoryReport;
-  /** What had reached the disk when the run ended. */
-  readonly disk: { readonly commands: number; readonly bytes: number };
+  /** What the disks had taken when the run ended; lost of it: what a cache held without power. */
+  readonly disk: { readonly commands: number; readonly bytes: number; readonly lost: number };
   /** The file; undefined where there was nothing to save. */
   readonly saved: { readonly bytes: number; readonly remarks: readonly string[] } | undefined;
   readonly verdict: Verdict;

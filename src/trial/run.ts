@@ -285,6 +285,7 @@ export class CaptureRun {
         bytes: machine.disks
           .flatMap(({ writes }) => writes)
           .reduce((sum, [start, end]) => sum + end - start, 0),
+        lost: machine.disks.reduce((sum, { lostBytes }) => sum + lostBytes, 0),
       },
       saved,
       verdict,

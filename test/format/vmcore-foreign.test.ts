@@ -106,6 +106,17 @@ describe.skipIf(python === undefined)('libkdumpfile', () => {
       'it takes the upper half of the only bitmap for a second one',
     'two packings at once': 'it takes one of them',
     'a descriptor larger than a page': 'it dies',
+    'more program headers than e_phnum says, and no section 0: they are counted':
+      'it has no headers then',
+    'more program headers than e_phnum says, and a section 0 that says none: they are counted':
+      'it has no headers then',
+    'more program headers than e_phnum says, and a section 0 that says too many: they are counted':
+      'it does not open it',
+    "no physical addresses: the direct map's say them, and only its":
+      'it takes zeros for addresses',
+    'no physical addresses: a direct map that KASLR has moved': 'it takes zeros for addresses',
+    'no physical addresses: the direct map of five levels': 'it takes zeros for addresses',
+    'no addresses at all: nothing is made up': 'of two segments at 0 it takes the other one',
   };
   const situations = ['elf', 'kdump'].flatMap((format) => recipesOf(format));
 

@@ -97,7 +97,7 @@ export const completeReport: CaptureReport = {
       reserved: [{ start: 0x700000, end: 0x780000 }],
     },
   },
-  disk: { commands: 284, bytes: 71_408_640 },
+  disk: { commands: 284, bytes: 71_408_640, lost: 0 },
   saved: { bytes: 71_408_640, remarks: [] },
   verdict: {
     class: 'complete',
@@ -239,7 +239,7 @@ export const failingReport: CaptureReport = {
       reserved: [{ start: 0x4c00000, end: 0x5c00000 }],
     },
   },
-  disk: { commands: 0, bytes: 0 },
+  disk: { commands: 0, bytes: 0, lost: 0 },
   saved: undefined,
   verdict: {
     class: 'none',
