@@ -8,7 +8,6 @@
 
 import { attempt } from '../../bytes/errors.ts';
 import type { DumpContent } from '../../dump/content.ts';
-import { writeKdump } from '../../dump/kdump/write.ts';
 import { NoteHeader, parseNotes, prstatusNote, vmcoreinfoOf } from '../../dump/notes.ts';
 import type { ElfNote } from '../../dump/types.ts';
 import { PhysicalMemory } from '../../linux/physical.ts';
@@ -18,6 +17,7 @@ import { pauseGuest } from '../../machine/pause.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { descriptions } from '../catalogue.ts';
 import { ramImage } from '../filter.ts';
+import { writeKdumpFile } from '../kdump-file.ts';
 import {
   type CaptureOptions,
   type CaptureTools,
@@ -70,7 +70,6 @@ function pause(machine: Machine): StageResult {
 }
 
 function readMemory(machine: Machine, state: HypervisorState, tools: CaptureTools): StageResult {
-  const { compression, level } = state.options;
   const { notes, remarks } = notesOf(machine, state);
   const content: DumpContent = {
     image: ramImage(machine.memory),
@@ -81,20 +80,8 @@ function readMemory(machine: Machine, state: HypervisorState, tools: CaptureTool
     physBase: state.physBase,
     cpus: [],
   };
-  const rate = machine.hardware.cpu.compressBytesPerSecond[compression];
-  let counted = 0;
   const sink = machine.outside.create(incompleteName);
-  const written = writeKdump(sink, content, {
-    compression: compression === 'rle' ? 'none' : compression,
-    level: level | (machine.input.level ?? 0),
-    codecs: tools.codecs,
-    progress: (pages, total) => {
-      machine.work((pages - counted) * machine.memory.pageSize, rate, 'compression');
-      counted = pages;
-      tools.progress?.(pages, total);
-    },
-  });
-  sink.finish();
+  const written = writeKdumpFile(machine, sink, content, state.options, tools);
   return { ...done, pages: written.pages, bytes: written.bytes, remarks };
 }
 

@@ -1,9 +1,7 @@
 /** The second kernel: boot, disk, /proc/vmcore, the filtered and compressed file, reboot. */
 
 import { DumpError, type ErrorCode } from '../../bytes/errors.ts';
-import type { WriteSummary } from '../../dump/content.ts';
 import { FilteredImage } from '../../dump/filtered.ts';
-import { writeKdump } from '../../dump/kdump/write.ts';
 import { maxNotesSize, parseNotes, vmcoreinfoOf } from '../../dump/notes.ts';
 import type { ElfNote, Utsname } from '../../dump/types.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
@@ -18,6 +16,7 @@ import { decodeElfCore } from '../../machine/elfcore.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { selectPages } from '../filter.ts';
+import { writeKdumpFile } from '../kdump-file.ts';
 import { driverWrite, probeDevices } from '../linux-driver.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
 import { reboot } from '../second-kernel.ts';
@@ -88,7 +87,7 @@ function refused<T>(body: () => T, code: ErrorCode): T | string {
 
 /** makedumpfile: all that it knows of the old kernel stands in that kernel's VMCOREINFO. */
 function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): StageResult {
-  const { level, compression } = state.options;
+  const { level } = state.options;
   const text = vmcoreinfoOf(state.notes);
   if (text === undefined) return failed('/proc/vmcore has no VMCOREINFO note', 'vmcoreinfo_note');
   const vmcoreinfo = new Vmcoreinfo(text);
@@ -106,13 +105,6 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
       : [];
   const tries = { retries: 0 };
   const sink = machine.files.create(incompleteName, driverWrite(machine, tries));
-  const rate = machine.hardware.cpu.compressBytesPerSecond[compression];
-  let counted = 0;
-  const progress = (pages: number, total: number): void => {
-    machine.work((pages - counted) * basePageSize, rate, 'compression');
-    counted = pages;
-    tools.progress?.(pages, total);
-  };
   const content = {
     image: new FilteredImage(old, selection),
     uts: oldUtsname(memory, vmcoreinfo),
@@ -122,17 +114,7 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
     physBase: vmcoreinfo.physBase ?? 0n,
     cpus: [],
   };
-  const write = (): WriteSummary => {
-    const summary = writeKdump(sink, content, {
-      compression: compression === 'rle' ? 'none' : compression,
-      // What the input left out is left out of this file as well.
-      level: level | (machine.input.level ?? 0),
-      codecs: tools.codecs,
-      progress,
-    });
-    sink.finish();
-    return summary;
-  };
+  const write = () => writeKdumpFile(machine, sink, content, state.options, tools);
   const written = refused(write, 'io');
   const retried = tries.retries === 0 ? {} : tries;
   if (typeof written === 'string') return { ...failed(written, 'disk'), remarks, ...retried };

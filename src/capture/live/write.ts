@@ -3,11 +3,11 @@
 import { attempt, DumpError } from '../../bytes/errors.ts';
 import { encodeUtf8 } from '../../bytes/text.ts';
 import type { DumpContent, WriteSummary } from '../../dump/content.ts';
-import { writeKdump } from '../../dump/kdump/write.ts';
 import { prstatusNote } from '../../dump/notes.ts';
 import type { ElfNote, MemoryImage } from '../../dump/types.ts';
 import { second } from '../../machine/clock.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { writeKdumpFile } from '../kdump-file.ts';
 import { driverWrite } from '../linux-driver.ts';
 import { type CaptureTools, done, failed, type StageResult } from '../method.ts';
 import { incompleteName, type LiveState } from './state.ts';
@@ -33,10 +33,7 @@ export function writeLive(
   image: MemoryImage,
   tools: CaptureTools,
 ): StageResult {
-  const { compression, level } = state.options;
-  const rate = machine.hardware.cpu.compressBytesPerSecond[compression];
   const tries = { retries: 0 };
-  let counted = 0;
   const content: DumpContent = {
     image,
     uts: state.uts,
@@ -53,18 +50,7 @@ export function writeLive(
     machine.disk.useQueues();
     machine.disk.drain(drainLimit);
     const sink = machine.files.create(incompleteName, driverWrite(machine, tries, 'interrupt'));
-    const summary = writeKdump(sink, content, {
-      compression: compression === 'rle' ? 'none' : compression,
-      level: level | (machine.input.level ?? 0),
-      codecs: tools.codecs,
-      progress: (pages, total) => {
-        machine.work((pages - counted) * machine.memory.pageSize, rate, 'compression');
-        counted = pages;
-        tools.progress?.(pages, total);
-      },
-    });
-    sink.finish();
-    return summary;
+    return writeKdumpFile(machine, sink, content, state.options, tools);
   };
   const retried = (): object => (tries.retries === 0 ? {} : tries);
   try {
