@@ -3,7 +3,12 @@
  * of. `npm run man` writes them.
  */
 
-import { methodWords } from '../capture/catalogue.ts';
+import {
+  catalogue,
+  type MethodDescription,
+  methodWord,
+  methodWords,
+} from '../capture/catalogue.ts';
 import { hardwareNames } from '../machine/hardware.ts';
 import {
   allowedFor,
@@ -118,9 +123,35 @@ export function scenariosPage(scenarios: readonly Scenario[]): string {
     '',
     `Hardware profiles: ${hardwareNames.join(', ')}. Faults: [faults.md](faults.md).`,
     '',
+    '## What each does to every method',
+    '',
+    'Where nothing stands the dump is complete.',
+    '',
+    ...verdictTable(scenarios),
+    '',
     '## The scenarios that come along',
     ...scenarios.flatMap(scenarioSection),
   ].join('\n')}\n`;
+}
+
+/** Of the usual generation, and of another one where that is different. */
+function verdictTable(scenarios: readonly Scenario[]): string[] {
+  const known = scenarios.filter(({ expect }) => Object.keys(expect).length > 0);
+  const cell = ({ expect }: Scenario, method: MethodDescription): string => {
+    const others = method.generations.slice(1).flatMap((generation) => {
+      const verdict = expect[methodWord(method.name, generation.name)];
+      return verdict === undefined ? [] : [`${generation.name}: ${verdict}`];
+    });
+    const usual = expect[method.name];
+    return [...(usual === 'complete' || usual === undefined ? [] : [usual]), ...others].join('; ');
+  };
+  return [
+    `| scenario | ${catalogue.map(({ name }) => name).join(' | ')} |`,
+    `|---|${'---|'.repeat(catalogue.length)}`,
+    ...known.map((one) => {
+      return `| ${one.name} | ${catalogue.map((method) => cell(one, method)).join(' | ')} |`;
+    }),
+  ];
 }
 
 function scenarioSection(scenario: Scenario): string[] {
