@@ -93,6 +93,24 @@ function kindSection(kind: FaultKind): string[] {
   ];
 }
 
+const exampleScenario: readonly string[] = [
+  '```yaml',
+  'name: deaf-and-slow              # as the file, without .yaml',
+  'title: one line',
+  'why: what a reader learns from it',
+  'image: null-process              # a panic image of tsdump',
+  `load: idle                       # ${loads.join(', ')}`,
+  'trigger: nmi-watchdog            # who ends a hang; may be left out: nobody',
+  'hardware: virtio-scsi            # may be left out',
+  'faults:                          # may be left out',
+  '  - memory: {by: dma, region: slab, writes: 4}',
+  '  - disk-slow:factor=50          # as on the command line',
+  '  - cpu-deaf',
+  'watchdog: 60                     # seconds; may be left out: none',
+  'expect: {kexec: none}            # verdicts by method; may be left out',
+  '```',
+];
+
 /** `docs/reference/scenarios.md`. */
 export function scenariosPage(scenarios: readonly Scenario[]): string {
   return `${[
@@ -105,21 +123,7 @@ export function scenariosPage(scenarios: readonly Scenario[]): string {
     '`tsdump capture --scenario NAME` runs one, `tsdump scenario check FILE` checks your own. For',
     'programs the format is [json/scenario-1.json](json/scenario-1.json).',
     '',
-    '```yaml',
-    'name: deaf-and-slow              # as the file, without .yaml',
-    'title: one line',
-    'why: what a reader learns from it',
-    'image: null-process              # a panic image of tsdump',
-    `load: idle                       # ${loads.join(', ')}`,
-    'trigger: nmi-watchdog            # who ends a hang; may be left out: nobody',
-    'hardware: virtio-scsi            # may be left out',
-    'faults:                          # may be left out',
-    '  - memory: {by: dma, region: slab, writes: 4}',
-    '  - disk-slow:factor=50          # as on the command line',
-    '  - cpu-deaf',
-    'watchdog: 60                     # seconds; may be left out: none',
-    'expect: {kexec: none}            # verdicts by method; may be left out',
-    '```',
+    ...exampleScenario,
     '',
     `Hardware profiles: ${hardwareNames.join(', ')}. Faults: [faults.md](faults.md).`,
     '',
