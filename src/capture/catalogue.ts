@@ -41,6 +41,8 @@ interface NetworkMethod extends MethodDescription {
   readonly port: number;
 }
 
+const kdumpCompressions = ['zlib', 'none', 'lzo', 'snappy', 'zstd'] as const;
+
 const lkcdDisk: MethodDescription = {
   name: 'lkcd-disk',
   summary: 'LKCD: the crashed kernel writes itself to a disk by its own block layer; ends in LKCD',
@@ -113,7 +115,7 @@ const kexec: MethodDescription = {
     { name: '2004', title: 'the first 640 KB are copied before the second kernel overwrites them' },
   ],
   format: 'kdump',
-  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+  compressions: kdumpCompressions,
 };
 
 const netdump: NetworkMethod = {
@@ -133,7 +135,7 @@ const hypervisor: MethodDescription = {
   moment: 'outside',
   generations: [{ name: 'today', title: "as QEMU's dump-guest-memory does it" }],
   format: 'kdump',
-  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+  compressions: kdumpCompressions,
   levels: [0],
 };
 
@@ -143,7 +145,7 @@ const live: MethodDescription = {
   moment: 'before the panic',
   generations: [{ name: 'today', title: 'pages are write-protected in one instant' }],
   format: 'kdump',
-  compressions: ['zlib', 'none', 'lzo', 'snappy', 'zstd'],
+  compressions: kdumpCompressions,
 };
 
 const liveNaive: MethodDescription = {

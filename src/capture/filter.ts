@@ -21,6 +21,11 @@ export interface Selection {
   readonly unknown: number;
 }
 
+/** What the report should say of a selection: the frames that were dumped unseen. */
+export function unknownRemarks({ unknown }: Pick<Selection, 'unknown'>): string[] {
+  return unknown > 0 ? [`${unknown} page frames without a readable struct page`] : [];
+}
+
 /** `memory` is the crashed kernel's address space, `ranges` its RAM. */
 export function selectPages(
   memory: AddressSpace,

@@ -11,6 +11,12 @@ import { largePage } from '../machine/page-tables.ts';
 
 const pagesInLarge = Number(largePage) / basePageSize;
 
+/** All RAM, as the panicking CPU sees it in the kernel's direct map. */
+export function directMap(machine: Machine): MappedPages {
+  const { panicCpu } = machine;
+  return new MappedPages(machine, panicCpu.memory, panicCpu.pageOffset);
+}
+
 export class MappedPages {
   readonly #machine: Machine;
   readonly #tables: AddressSpace;

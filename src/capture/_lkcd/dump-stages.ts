@@ -6,6 +6,7 @@
 import { PageFlags } from '../../dump/lkcd/layout.ts';
 import { recordEncoder } from '../../dump/lkcd/write.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { unknownRemarks } from '../filter.ts';
 import {
   type CaptureOptions,
   type CaptureTools,
@@ -84,7 +85,7 @@ function writePass(
     file.flush();
     return done;
   });
-  const remarks = unknown > 0 ? [`${unknown} page frames without a readable struct page`] : [];
+  const remarks = unknownRemarks({ unknown });
   const counts = { pages: state.pages - before.pages, bytes: state.offset - before.offset };
   return { ...result, ...counts, remarks };
 }

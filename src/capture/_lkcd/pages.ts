@@ -5,7 +5,7 @@ import type { Codecs, CompressionName } from '../../codec/types.ts';
 import { isZeroPage, zeroPageOf } from '../../dump/content.ts';
 import { PageFlags } from '../../dump/lkcd/layout.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { MappedPages } from '../mapped-pages.ts';
+import { directMap } from '../mapped-pages.ts';
 
 /** A page as it stands in a file behind its record. */
 export interface PackedPage {
@@ -17,12 +17,6 @@ export interface PackedPage {
 
 /** The clock is moved by so many pages at a time. */
 const pagesPerStep = 16;
-
-/** All RAM, as the panicking CPU sees it in its direct map. */
-export function directMap(machine: Machine): MappedPages {
-  const { panicCpu } = machine;
-  return new MappedPages(machine, panicCpu.memory, panicCpu.pageOffset);
-}
 
 /** A page that the machine does not have is left out. */
 export function* packedPages(

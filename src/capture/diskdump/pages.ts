@@ -11,8 +11,8 @@ import { dumpLevelBits } from '../../linux/pages.ts';
 import { basePageSize } from '../../linux/paging.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { type PhysicalRange, systemRam } from '../../machine/ram.ts';
-import { selectPages } from '../filter.ts';
-import { MappedPages } from '../mapped-pages.ts';
+import { selectPages, unknownRemarks } from '../filter.ts';
+import { directMap, type MappedPages } from '../mapped-pages.ts';
 import { done, failed, type StageResult } from '../method.ts';
 import type { DiskdumpState } from './state.ts';
 
@@ -21,8 +21,7 @@ export class DirectMap {
   readonly #pages: MappedPages;
 
   constructor(machine: Machine) {
-    const { panicCpu } = machine;
-    this.#pages = new MappedPages(machine, panicCpu.memory, panicCpu.pageOffset);
+    this.#pages = directMap(machine);
   }
 
   /** Nobody changes the bytes any more; undefined where the input does not hold the page. */
@@ -72,8 +71,7 @@ export function choosePages(machine: Machine, state: DiskdumpState): StageResult
     pages: stored.count,
   };
   state.time = machine.time;
-  const { unknown } = selection;
-  const remarks = unknown > 0 ? [`${unknown} page frames without a readable struct page`] : [];
+  const remarks = unknownRemarks(selection);
   return { ...done, pages: stored.count, remarks };
 }
 

@@ -15,6 +15,7 @@ import { mapIntoKernel } from '../../machine/kernel-mapping.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { takePages } from '../../machine/region.ts';
+import { standInCode } from '../stand-in-code.ts';
 import type { Registered } from './scsi.ts';
 
 /** At the end of a module's page, covered by the CRC with `crc` taken as 0. */
@@ -164,11 +165,9 @@ export function loadModules(
   };
 }
 
-/** Bytes that stand for code: any change of them shows. */
 function placeCode(machine: Machine, module: bigint, code: readonly Code[], factor: number): void {
-  for (const { name, offset, size } of code) {
-    const bytes = Uint8Array.from({ length: size }, (_, at) => (at * factor + offset) & 0xff);
-    machine.placeCode(name, module + BigInt(offset), bytes);
+  for (const [index, { name, offset, size }] of code.entries()) {
+    machine.placeCode(name, module + BigInt(offset), standInCode(size, factor + 14 * index));
   }
 }
 

@@ -15,7 +15,7 @@ import { captureMemory } from '../../machine/crash-kernel.ts';
 import { decodeElfCore } from '../../machine/elfcore.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
-import { selectPages } from '../filter.ts';
+import { selectPages, unknownRemarks } from '../filter.ts';
 import { writeKdumpFile } from '../kdump-file.ts';
 import { driverWrite, probeDevices } from '../linux-driver.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
@@ -99,10 +99,7 @@ function writeDump(machine: Machine, state: KexecState, tools: CaptureTools): St
   const layout = pageLayout({ memory, vmcoreinfo, types, symbols });
   const selection = selectPages(memory, layout, state.ram, level);
   machine.work(selection.ram.count, machine.hardware.cpu.filterPagesPerSecond, 'filter');
-  const remarks =
-    selection.unknown > 0
-      ? [`${selection.unknown} page frames without a readable struct page`]
-      : [];
+  const remarks = unknownRemarks(selection);
   const tries = { retries: 0 };
   const sink = machine.files.create(incompleteName, driverWrite(machine, tries));
   const content = {

@@ -16,7 +16,7 @@ import { incompleteName, type LiveState } from './state.ts';
 const drainLimit = 30 * second;
 
 /** Registers as they are while the CPUs stand still, or as a running kernel shows them. */
-export function registerNotes(machine: Machine): ElfNote[] {
+function registerNotes(machine: Machine): ElfNote[] {
   const { types } = machine.kernel;
   return machine.cpus.flatMap((cpu) => {
     if (cpu.registers === undefined) return [];

@@ -10,11 +10,12 @@ import { millisecond } from '../../machine/clock.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { without } from '../../machine/ram.ts';
 import { headerOf } from '../_lkcd/content.ts';
-import { directMap, packedPages } from '../_lkcd/pages.ts';
+import { packedPages } from '../_lkcd/pages.ts';
 import { inDump } from '../_lkcd/panic.ts';
 import { passesTo } from '../_lkcd/passes.ts';
 import { execute } from '../_lkcd/resident.ts';
-import { selectPages } from '../filter.ts';
+import { selectPages, unknownRemarks } from '../filter.ts';
+import { directMap } from '../mapped-pages.ts';
 import {
   type CaptureOptions,
   type CaptureTools,
@@ -69,7 +70,7 @@ function sortPages(machine: Machine, state: LkcdMemState): StageResult {
   state.classes = classes.reverse();
   // What the level leaves out need not be kept.
   if (left !== undefined) giveUp(machine, state, left, 0, left.length);
-  const remarks = unknown > 0 ? [`${unknown} page frames without a readable struct page`] : [];
+  const remarks = unknownRemarks({ unknown });
   return { ...done, remarks };
 }
 

@@ -13,7 +13,7 @@ import type { Machine } from '../../machine/machine.ts';
 import type { PhysicalRange } from '../../machine/ram.ts';
 import { MachineStop } from '../../machine/stop.ts';
 import { CpuSlot, maxSlots } from '../cpu-slots.ts';
-import { selectPages } from '../filter.ts';
+import { selectPages, unknownRemarks } from '../filter.ts';
 import { orTripleFault, tablesAt } from '../jump.ts';
 import { MappedPages } from '../mapped-pages.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
@@ -91,8 +91,7 @@ function chosenPages(machine: Machine, state: MkdumpState): StageResult {
     pages,
   };
   state.time = machine.time;
-  const unknown = selection.unknown;
-  const remarks = unknown > 0 ? [`${unknown} page frames without a readable struct page`] : [];
+  const remarks = unknownRemarks(selection);
   return { ...done, pages, remarks };
 }
 
