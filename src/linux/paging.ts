@@ -71,16 +71,18 @@ export function walk(
   if (!isCanonical(virtual, root.levels)) {
     throw new DumpError('absent', 'not a canonical address', { where: { virtual } });
   }
-  let table = root.physical;
+  // Numbers hold a page and a physical address; the tables are walked for millions of pages.
+  const page = Number(BigInt.asUintN(57, virtual) >> 12n);
+  let table = Number(root.physical);
   let allowed = pageWritable;
   let forbidden = 0n;
   for (let level: number = root.levels; ; level--) {
-    const shift = BigInt(12 + 9 * (level - 1));
+    const shift = 9 * (level - 1);
     // Four levels: the P4D is folded, the top table is called PGD.
     const name = level === root.levels ? 'PGD' : levelNames[level]!;
-    const entryAddress = table + ((virtual >> shift) & 0x1ffn) * 8n;
-    const entry = within(`${name} entry`, { virtual }, () => memory.u64(entryAddress));
-    visit?.({ level: name, address: entryAddress, entry });
+    const address = table + (Math.floor(page / 2 ** shift) % 512) * 8;
+    const entry = entryAt(memory, address, name, virtual);
+    visit?.({ level: name, address: BigInt(address), entry });
     const target = entryTarget(entry, level, root);
     if (target === undefined) {
       throw new DumpError('absent', `not mapped: the ${name} entry is 0x${entry.toString(16)}`, {
@@ -90,17 +92,27 @@ export function walk(
     allowed &= entry;
     forbidden |= entry & pageNoExecute;
     if (target.isPage) {
-      const offsetMask = (1n << shift) - 1n;
+      const offsetMask = (1n << BigInt(12 + shift)) - 1n;
       return {
         physical: (target.physical & ~offsetMask) | (virtual & offsetMask),
-        pageSize: 2 ** Number(shift),
+        pageSize: basePageSize * 2 ** shift,
         writable: allowed !== 0n,
         executable: forbidden === 0n,
         entry,
-        entryAddress,
+        entryAddress: BigInt(address),
       };
     }
-    table = target.physical;
+    table = Number(target.physical);
+  }
+}
+
+function entryAt(memory: PhysicalMemory, address: number, name: string, virtual: bigint): bigint {
+  try {
+    return memory.u64At(address);
+  } catch (error) {
+    return within(`${name} entry`, { virtual }, () => {
+      throw error;
+    });
   }
 }
 

@@ -50,8 +50,15 @@ export class PhysicalMemory {
     return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   }
 
+  /** The same at an address that is a number, on a multiple of 8: for walks over tables. */
+  u64At(address: number): bigint {
+    const start = address % this.#pageSize;
+    const bytes = this.#slice(Math.floor(address / this.#pageSize), start, start + 8, address);
+    return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  }
+
   /** The bytes `start` to `end` of one page. */
-  #slice(pfn: number, start: number, end: number, address: bigint): Uint8Array {
+  #slice(pfn: number, start: number, end: number, address: bigint | number): Uint8Array {
     const page = this.image.readPage(pfn);
     if (page.bytes === undefined) throw pageError(page, pfn, address);
     const present = page.present;
@@ -62,7 +69,8 @@ export class PhysicalMemory {
   }
 }
 
-function pageError(page: Page, pfn: number, physical: bigint): DumpError {
+function pageError(page: Page, pfn: number, address: bigint | number): DumpError {
+  const physical = BigInt(address);
   if (page.problem !== undefined) {
     return new DumpError(page.problem.code, page.problem.message, {
       where: { ...page.problem.where, pfn, physical },

@@ -21,6 +21,7 @@ class HeldDump extends DumpOver {
   readonly #held = new HeldPages();
   readonly #zeroPage: Uint8Array;
   #bytesHeld = 0;
+  #runs: readonly PageRun[] | undefined;
   #states: StateIndex | undefined;
 
   constructor(dump: Dump, limitBytes: number) {
@@ -30,8 +31,13 @@ class HeldDump extends DumpOver {
   }
 
   override state(pfn: number): PageState {
-    this.#states ??= new StateIndex([...this.runs()]);
+    this.#states ??= new StateIndex(this.runs());
     return this.#states.at(pfn);
+  }
+
+  override runs(): readonly PageRun[] {
+    this.#runs ??= [...super.runs()];
+    return this.#runs;
   }
 
   override readPage(pfn: number): Page {

@@ -102,6 +102,15 @@ export class MachineMemory implements MemoryImage {
     }
   }
 
+  /** A page written whole, by an array that nobody changes any more: it is kept, not copied. */
+  writePage(pfn: number, bytes: Uint8Array, by: Writer = 'CPU'): void {
+    if (pfn < 0 || pfn >= this.endPfn) throw this.#hole(pfn, this.readPage(pfn));
+    this.#generation++;
+    this.#tell(pfn, this.readPage(pfn), by);
+    this.#mutable.delete(pfn);
+    this.#written.set(pfn, bytes);
+  }
+
   /** Watches every page: `onFirstWrite` gets each page once, as it was before its first write. */
   track(
     onFirstWrite: (pfn: number, before: Page) => void,
@@ -143,15 +152,20 @@ export class MachineMemory implements MemoryImage {
   }
 
   #own(pfn: number, before: Page, by: Writer): Uint8Array {
-    for (const tracker of this.#trackers) {
-      if (tracker.note(pfn, before, by)) this.#mutable.delete(pfn);
-    }
+    this.#tell(pfn, before, by);
     const own = this.#written.get(pfn);
     if (own !== undefined && this.#mutable.has(pfn)) return own;
     const copy = before.bytes === undefined ? new Uint8Array(this.pageSize) : before.bytes.slice();
     this.#written.set(pfn, copy);
     this.#mutable.add(pfn);
     return copy;
+  }
+
+  /** Before the write. */
+  #tell(pfn: number, before: Page, by: Writer): void {
+    for (const tracker of this.#trackers) {
+      if (tracker.note(pfn, before, by)) this.#mutable.delete(pfn);
+    }
   }
 
   #hole(pfn: number, page: Page): DumpError {

@@ -146,17 +146,15 @@ function comparePages(dump: Dump, truth: GroundTruth): { pages: PageCounts; plac
     damaged: new Runs(),
   };
   const inFile = dump.endPfn;
+  const glance = dump.glance?.bind(dump) ?? dump.readPage.bind(dump);
   for (let pfn = 0; pfn < Math.max(inFile, truth.kept.length); pfn++) {
     const isOwn = truth.ownWrites.covers(pfn);
     const expected = image.readPage(pfn).bytes;
     const due = !isOwn && isDue(truth, pfn, expected);
     if (due) places.due.add(pfn);
-    const state = pfn < inFile ? dump.state(pfn) : 'missing';
-    const inDump = state === 'stored' || state === 'zero';
-    if (!inDump && !due) continue;
-    const found = inDump ? dump.readPage(pfn) : { state, bytes: undefined };
-    if (found.state === 'damaged') places.damaged.add(pfn);
-    else if (found.bytes !== undefined) {
+    const found = pfn < inFile ? glance(pfn) : undefined;
+    if (found?.state === 'damaged') places.damaged.add(pfn);
+    else if (found?.bytes !== undefined) {
       const outcome = isOwn ? 'excused' : comparePage(truth, pfn, expected, found.bytes);
       places[outcome].add(pfn);
     } else if (due) places.absent.add(pfn);

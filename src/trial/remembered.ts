@@ -15,7 +15,7 @@ interface Entry<T> {
 }
 
 /** A damaged memory is seldom met twice; the sound one, and what a method makes of it, always. */
-const maxEntries = 8;
+const maxEntries = 32;
 
 export class Remembered<T> {
   readonly #compute: (dump: Dump) => T;

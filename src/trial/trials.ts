@@ -61,8 +61,8 @@ export class Common {
   }
 }
 
-/** How many set-ups are kept: methods and hardware take turns in a campaign. */
-const maxPrepared = 8;
+/** How many set-ups are kept: every method and some hardware take turns in a campaign. */
+const maxPrepared = 24;
 /** One run in so many, by seed, is judged from the bytes of its file, with nothing remembered. */
 const judgedInFull = 100;
 

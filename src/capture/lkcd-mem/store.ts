@@ -16,6 +16,8 @@ import type { LkcdMemState } from './state.ts';
 
 export const maxPasses = 3;
 
+const pagesAtOnce = 64;
+
 /** What the second boot finds at crashdump_addr. */
 export const Handover = struct('dump_config_block', {
   magic: u64('handoverMagic.'),
@@ -40,7 +42,9 @@ export class StoreWriter {
   readonly #machine: Machine;
   readonly #state: LkcdMemState;
   readonly #memory: MappedPages;
-  readonly #page: Uint8Array;
+  /** Pages come from memory of many at once: an array of its own for each costs more. */
+  #blank = new Uint8Array(0);
+  #page: Uint8Array;
 
   /** `memory`: by which the kernel reaches the pages. */
   constructor(machine: Machine, state: LkcdMemState, memory: MappedPages) {
@@ -48,7 +52,7 @@ export class StoreWriter {
     this.#state = state;
     this.#memory = memory;
     const { pageSize } = machine.memory;
-    this.#page = new Uint8Array(pageSize);
+    this.#page = this.#blankPage();
     const last = state.filled.at(-1);
     if (last !== undefined && state.store.bytes % pageSize !== 0) this.#page.set(last);
   }
@@ -59,7 +63,8 @@ export class StoreWriter {
     for (let done = 0; done < bytes.length; ) {
       const at = store.bytes % this.#page.length;
       const length = Math.min(this.#page.length - at, bytes.length - done);
-      this.#page.set(bytes.subarray(done, done + length), at);
+      const isWhole = length === bytes.length;
+      this.#page.set(isWhole ? bytes : bytes.subarray(done, done + length), at);
       done += length;
       store.bytes += length;
       if (at + length === this.#page.length && !this.#fill()) return false;
@@ -72,17 +77,23 @@ export class StoreWriter {
     return this.#state.store.bytes % this.#page.length === 0 || this.#fill();
   }
 
+  #blankPage(): Uint8Array {
+    const { pageSize } = this.#machine.memory;
+    if (this.#blank.length === 0) this.#blank = new Uint8Array(pagesAtOnce * pageSize);
+    const page = this.#blank.subarray(0, pageSize);
+    this.#blank = this.#blank.subarray(pageSize);
+    return page;
+  }
+
   /** Writes the page that the last byte is in. */
   #fill(): boolean {
     const { store, filled } = this.#state;
     const index = Math.ceil(store.bytes / this.#page.length) - 1;
     const place = store.places[index];
     if (place === undefined) return false;
-    const { memory } = this.#machine;
-    const pfn = this.#memory.pfnBehind(place);
-    memory.write(BigInt(pfn * memory.pageSize), this.#page);
-    filled[index] = memory.stablePage(pfn).bytes!;
-    this.#page.fill(0);
+    this.#machine.memory.writePage(this.#memory.pfnBehind(place), this.#page);
+    filled[index] = this.#page;
+    this.#page = this.#blankPage();
     return true;
   }
 }

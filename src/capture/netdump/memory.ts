@@ -10,6 +10,7 @@ import { basePageSize } from '../../linux/paging.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { type PhysicalRange, pagesOf, systemRam } from '../../machine/ram.ts';
 import { canAllocate } from '../_net/kmalloc.ts';
+import { directMap, type MappedPages } from '../mapped-pages.ts';
 
 export type PageAnswer =
   | { readonly kind: 'page'; readonly bytes: Uint8Array }
@@ -21,15 +22,11 @@ interface Known {
   readonly generation: number;
   readonly ram: readonly { readonly first: number; readonly end: number }[];
   readonly vmemmap: bigint;
-  readonly pageOffset: bigint;
   readonly hasObjects: boolean;
   /** By number of the page of struct pages: can it be read? */
   readonly structs: Map<number, boolean>;
-  /** By number of the large page: the PFN that it is mapped to. */
-  readonly mapped: Map<number, number>;
+  readonly mapped: MappedPages;
 }
-
-const largePages = 512;
 
 export class DumpedMemory {
   readonly #machine: Machine;
@@ -59,7 +56,8 @@ export class DumpedMemory {
     if (!this.#hasStruct(known, pfn)) {
       return { kind: 'error', text: `page ${pfn} has no struct page that can be read` };
     }
-    const found = this.#behind(known, pfn);
+    // kern_addr_valid(), and where the address leads to.
+    const found = this.#read(() => known.mapped.pfnBehind(pfn));
     if (found === undefined) {
       return { kind: 'error', text: `page ${pfn} is not in the direct map` };
     }
@@ -79,10 +77,9 @@ export class DumpedMemory {
       generation: memory.generation,
       ram,
       vmemmap: base === undefined ? this.#layout.vmemmap : panicCpu.memory.u64(base.address),
-      pageOffset: panicCpu.pageOffset,
       hasObjects: canAllocate(this.#machine, this.#layout),
       structs: new Map(),
-      mapped: new Map(),
+      mapped: directMap(this.#machine),
     };
     return this.#known;
   }
@@ -97,20 +94,6 @@ export class DumpedMemory {
       structs.set(page, is);
     }
     return is;
-  }
-
-  /** kern_addr_valid(), and where the address leads to. */
-  #behind({ pageOffset, mapped }: Known, pfn: number): number | undefined {
-    const within = pfn % largePages;
-    const large = (pfn - within) / largePages;
-    const known = mapped.get(large);
-    if (known !== undefined) return known + within;
-    const address = pageOffset + BigInt(pfn * basePageSize);
-    const found = this.#read(() => this.#machine.panicCpu.memory.translate(address));
-    if (found === undefined) return undefined;
-    const physical = Number(found.physical / BigInt(basePageSize));
-    if (found.pageSize >= largePages * basePageSize) mapped.set(large, physical - within);
-    return physical;
   }
 
   /** Undefined where page tables do not lead there. A hole of the input decides nothing. */

@@ -19,6 +19,8 @@ import { PageFlags, PageRecord } from './layout.ts';
 const maxRuns = 8;
 const windowSize = 1024 * 1024;
 const firstCapacity = 4096;
+const sizeAt = PageRecord.offsetOf('dp_size');
+const flagsAt = PageRecord.offsetOf('dp_flags');
 /** PFNs are kept in 32 bits: 16 TiB of physical address space. */
 const maxPfn = 0xffffffff;
 
@@ -156,12 +158,12 @@ export class PageIndex {
   }
 
   #parse(bytes: Uint8Array): { pfn: number; size: number; flags: number } {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const address = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+    // Not by PageRecord.read, nor by a view for each: this is the inner loop.
+    const address = u32(bytes, 0) + u32(bytes, 4) * 2 ** 32;
     return {
       pfn: (address - this.#addressBase) / this.#pageSize,
-      size: view.getUint32(PageRecord.offsetOf('dp_size'), true),
-      flags: view.getUint32(PageRecord.offsetOf('dp_flags'), true),
+      size: u32(bytes, sizeAt),
+      flags: u32(bytes, flagsAt),
     };
   }
 
@@ -243,6 +245,11 @@ export class PageIndex {
     this.#runs = [0];
     this.#resize(count);
   }
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+  return word >>> 0;
 }
 
 function isPfn(pfn: number): boolean {
