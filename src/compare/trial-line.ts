@@ -4,9 +4,9 @@
  */
 
 import type { CompressionName } from '../codec/types.ts';
-import type { Load } from '../trial/scenario.ts';
-import type { Trigger } from '../trial/trials.ts';
+import type { CaptureReport } from '../trial/report.ts';
 import type { VerdictClass } from '../trial/verdict-classes.ts';
+import type { CampaignScenario, TrialJob } from './campaign.ts';
 
 /** Plain data, as JSON. */
 export interface TrialLine {
@@ -20,14 +20,15 @@ export interface TrialLine {
   /** Where the kernel crashed and how, where the scenario says so. */
   readonly point: string | null;
   readonly crash: string | null;
-  readonly load: Load;
+  readonly load: CampaignScenario['load'];
   /** What the run was: `tsdump capture --replay` needs no more. */
   readonly level: number;
   readonly compression: CompressionName;
   readonly hardware: string | null;
-  readonly watchdog: number | null;
-  readonly trigger: Trigger | null;
-  /** As on a command line. */
+  readonly trigger: CampaignScenario['trigger'];
+  /** A dump of the user's was the machine, in place of the image. */
+  readonly machine: string | null;
+  /** As on a command line; a hardware watchdog is one of them. */
   readonly faults: readonly string[];
   /** What became of it. */
   readonly verdict: VerdictClass;
@@ -43,8 +44,6 @@ export interface TrialLine {
   readonly dumpNs: number;
   /** Of the file; null where there is none. */
   readonly bytes: number | null;
-  /** CPU time that the trial took, milliseconds: no part of its result. */
-  readonly cpuMs?: number;
 }
 
 /** Trials of one key are the same trial: it counts once. */
@@ -54,4 +53,26 @@ export function trialKey({
   seed,
 }: Pick<TrialLine, 'method' | 'scenario' | 'seed'>): string {
   return `${method} ${scenario} ${seed}`;
+}
+
+/** `machine`: what a dump of the user's is called that was the machine. */
+export function trialLine(job: TrialJob, report: CaptureReport, machine: string | null): TrialLine {
+  const { method, seed, scenario } = job;
+  const { level, compression, stages, saved, verdict } = report;
+  const { name, ...rest } = scenario;
+  return {
+    schema: 'trial/1',
+    ...{ method, scenario: name, seed, ...rest, machine, level, compression },
+    verdict: verdict.class,
+    reason: verdict.reasons[0] ?? '',
+    failed: failureOf(report),
+    dumpNs: (stages.at(-1)?.endNs ?? 0) - (stages[0]?.startNs ?? 0),
+    bytes: saved?.bytes ?? null,
+  };
+}
+
+function failureOf({ failed }: CaptureReport): TrialLine['failed'] {
+  if (failed === undefined) return null;
+  const { name: stage, kind = null, object = null, cause = null } = failed;
+  return { stage, kind, object, cause };
 }
