@@ -84,6 +84,27 @@ test.each([0, 50, 300])(
   },
 );
 
+test('a hole behind the last page is no reason to say that a dump is not whole', async () => {
+  const { server, files } = serverOf();
+  const machine = new NetdumpMachine(1, 4);
+  const holed = {
+    get isOver() {
+      return machine.isOver;
+    },
+    hello: () => machine.hello(),
+    answer(packet: Uint8Array) {
+      const { command, from, seq } = decodeRequest(packet)!;
+      if (command !== Command.sendMem || from < 3) return machine.answer(packet);
+      return [encodeReply({ version: 4, seq, code: Code.reserved, info: 4, payload: [] })];
+    },
+  };
+  dumpAll(server, new Map([[peer(1), holed]]));
+  const [name] = files.whole.keys();
+  const dump = await openDump(files.source(name!), world);
+  expect(dump.incomplete).toBeUndefined();
+  expect(dump.endPfn).toBe(3);
+});
+
 describe('a client that stops', () => {
   test('is asked again, then given up, and its file says that it is not whole', async () => {
     const { server, files, events } = serverOf();

@@ -9,10 +9,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { MemorySink } from '../../src/bytes/sink.ts';
+import type { Transport } from '../../src/capture/method.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
 import { fileSource } from '../../src/host/file-source.ts';
 import { Questioner } from '../../src/trial/answers.ts';
+import type { CaptureRun } from '../../src/trial/run.ts';
 import { startRun, world } from '../machine/support.ts';
 import { documentsOf, program, root, tsdump } from '../support/cli.ts';
 import { NetdumpMachine, pageOf } from '../support/dumping.ts';
@@ -81,6 +84,30 @@ async function dumpTo(port: number, machine: NetdumpMachine, isEnough: () => boo
   return { heard, close: () => socket.close() };
 }
 
+const noTarget = { sink: new MemorySink(), open: () => expect.fail('nothing is written here') };
+
+/** Where a server of netdump puts the first page. */
+const pagesInElf = 256 * 1024;
+
+/**
+ * The verdict on a run whose dump a real server has; what is judged is that server's file, byte by
+ * byte from `from` on.
+ */
+async function verdictAndFile(run: CaptureRun, transport: Transport, file: string, from = 0) {
+  const sink = new MemorySink();
+  run.method.save(run.machine, sink, run.options, world);
+  const bytes = sink.bytes();
+  const source = fileSource(file);
+  expect(bytes.length).toBe(source.size);
+  const served = source.read(from, source.size - from);
+  expect(Buffer.compare(bytes.subarray(from), served), 'what is judged').toBe(0);
+  source.close();
+  const { verdict } = await run.conclude(noTarget, { ...world, transport });
+  expect(noTarget.sink.bytes()).toHaveLength(0);
+  expect(verdict.reasons.at(-1)).toMatch(/the file of the server was not looked at/);
+  return verdict;
+}
+
 test('netdump over loopback, with packets lost, late and twice: the dump is whole', async () => {
   const server = await serve('--count', '1');
   const disturbance = {
@@ -105,6 +132,10 @@ test('netdump over loopback, with packets lost, late and twice: the dump is whol
     new Questioner(),
   );
   expect(verdict.class).toBe('complete');
+  // In what an ELF header does not use stands what packets out of order once made of it.
+  const file = join(server.directory, name!);
+  const mirrored = await verdictAndFile(run, transport, file, pagesInElf);
+  expect(mirrored).toMatchObject({ class: 'complete', pages: verdict.pages });
   written.close();
   const documents = documentsOf(server.lines.join('\n'));
   expect(documents.flatMap(schemaProblems)).toEqual([]);
@@ -114,8 +145,8 @@ test('netdump over loopback, with packets lost, late and twice: the dump is whol
 test('LKCD pushes its file over loopback, with packets lost, and it is whole', async () => {
   const server = await serve('--count', '1', '--protocol', 'lkcd');
   const disturbance = {
-    ...{ lossPermille: 2, duplicatePermille: 5, reorderPermille: 0 },
-    ...{ delayMs: 0, seed: 7 },
+    ...{ lossPermille: 2, duplicatePermille: 5, reorderPermille: 5 },
+    ...{ delayMs: 1, seed: 7 },
   };
   const transport = udpTransport({ address: '127.0.0.1', port: server.port }, disturbance);
   const dump = await openPanic('null-process');
@@ -133,14 +164,48 @@ test('LKCD pushes its file over loopback, with packets lost, and it is whole', a
     new Questioner(),
   );
   expect(verdict.class).toBe('complete');
+  const mirrored = await verdictAndFile(run, transport, join(server.directory, name!));
+  expect(mirrored).toMatchObject({ class: 'complete', pages: verdict.pages });
 }, 180_000);
 
-test('capture --server: the dump is at the server, and the command says so', async () => {
+describe('a server that takes no more', () => {
+  const watchdogSeconds = 8;
+
+  test('of LKCD: what it acknowledged is judged, which is what its file has', async () => {
+    const server = await serve('--protocol', 'lkcd', '--max-bytes', '8M');
+    const transport = udpTransport({ address: '127.0.0.1', port: server.port });
+    const dump = await openPanic('null-process');
+    const machine = { ...world, watchdogSeconds };
+    const run = startRun({ dump, method: 'lkcd-net:fixed-mac', level: 30, machine });
+    await world.codecs.prepare(run.options.compression);
+    run.finish({ ...world, transport });
+    expect(run.stages.at(-1)).toMatchObject({ result: 'failed', kind: 'reset' });
+    await transport.close();
+    const [name] = readdirSync(server.directory);
+    expect(name).toMatch(/-lkcd-incomplete$/);
+    const verdict = await verdictAndFile(run, transport, join(server.directory, name!));
+    expect(verdict.class).toBe('partial');
+  }, 60_000);
+
+  test('of netdump, before the first page: there is no dump', async () => {
+    const server = await serve('--max-bytes', '8M');
+    const transport = udpTransport({ address: '127.0.0.1', port: server.port });
+    const dump = await openPanic('null-process');
+    const run = startRun({ dump, method: 'netdump', machine: { ...world, watchdogSeconds } });
+    run.finish({ ...world, transport });
+    await transport.close();
+    expect(readdirSync(server.directory)).toEqual([]);
+    const { verdict } = await run.conclude(noTarget, { ...world, transport });
+    expect(verdict).toMatchObject({ class: 'none', reasons: ['no dump was left'] });
+  }, 60_000);
+});
+
+test('capture --server: the dump is at the server, judged by what that acknowledged', async () => {
   const server = await serve('--count', '1');
   const words = ['--server', `127.0.0.1:${server.port}`, '-o', join(folder, 'unused')];
   const { status, stdout } = tsdump(['netdump', ...words]);
-  expect(stdout).toMatch(/undecidable/);
-  expect(stdout).toMatch(/the dump is with its server/);
+  expect(stdout).toMatch(/^complete: the dump is with its server; for a closer look: /m);
+  expect(stdout).toMatch(/judged by what was sent and its server acknowledged/);
   expect(status).toBe(0);
   await server.ended;
   const [name] = readdirSync(server.directory);
