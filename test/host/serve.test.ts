@@ -3,13 +3,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { MemorySink } from '../../src/bytes/sink.ts';
+import { Command, decodeRequest } from '../../src/capture/_net/protocol.ts';
 import type { Transport } from '../../src/capture/method.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { Dump } from '../../src/dump/types.ts';
@@ -18,7 +19,7 @@ import { Questioner } from '../../src/trial/answers.ts';
 import type { CaptureRun } from '../../src/trial/run.ts';
 import { startRun, world } from '../machine/support.ts';
 import { documentsOf, program, root, tsdump } from '../support/cli.ts';
-import { NetdumpMachine, pageOf } from '../support/dumping.ts';
+import { type Dumping, LkcdMachine, NetdumpMachine, pageOf } from '../support/dumping.ts';
 import { openPanic } from '../support/machines.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
@@ -67,7 +68,7 @@ const open = (served: Served, name: string): Promise<Dump> =>
   openDump(fileSource(join(served.directory, name)), world);
 
 /** Answers the server until `isEnough`; gives whether it was heard at all. */
-async function dumpTo(port: number, machine: NetdumpMachine, isEnough: () => boolean) {
+async function dumpTo(port: number, machine: Dumping, isEnough: () => boolean) {
   const socket = createSocket('udp4');
   const send = (packets: readonly Uint8Array[]): void => {
     for (const packet of packets) socket.send(packet, port, '127.0.0.1');
@@ -241,6 +242,57 @@ test('killed at any point, what it had taken can be read, and says that it is no
     expect(there).toBeGreaterThanOrEqual(pages - 16);
     dump.close();
   }
+}, 60_000);
+
+test('killed at any point, every block of LKCD that it acknowledged is in its file', async () => {
+  const bytes = Uint8Array.from({ length: 4 << 20 }, (_, at) => (at * 7 + (at >> 8)) & 255);
+  for (const blocks of [1, 20, 200]) {
+    const server = await serve('--protocol', 'lkcd');
+    const machine = new LkcdMachine(bytes);
+    let acknowledged = 0;
+    const counted: Dumping = {
+      isOver: false,
+      hello: () => machine.hello(),
+      answer(packet) {
+        if (decodeRequest(packet)?.command === Command.startWriteAck) acknowledged++;
+        return machine.answer(packet);
+      },
+    };
+    const client = await dumpTo(server.port, counted, () => acknowledged >= blocks);
+    server.child.kill('SIGKILL');
+    await server.ended;
+    client.close();
+    const [name] = readdirSync(server.directory);
+    expect(name).toMatch(/-lkcd-incomplete$/);
+    const file = readFileSync(join(server.directory, name!));
+    expect(acknowledged).toBeGreaterThanOrEqual(blocks);
+    const end = acknowledged * 16 * 1024;
+    expect(file.length).toBeGreaterThanOrEqual(end);
+    expect(Buffer.compare(file.subarray(0, end), bytes.subarray(0, end))).toBe(0);
+  }
+}, 60_000);
+
+test('a server in the place of one that was killed lets its files be', async () => {
+  const killed = await serve();
+  const machine = new NetdumpMachine(5, 4000);
+  const client = await dumpTo(killed.port, machine, () => machine.asked >= 100);
+  killed.child.kill('SIGKILL');
+  await killed.ended;
+  client.close();
+  const [left] = readdirSync(killed.directory);
+  const before = readFileSync(join(killed.directory, left!));
+  const next = await serve('--dir', killed.directory, '--count', '1');
+  const again = new NetdumpMachine(5, 200);
+  const whole = await dumpTo(next.port, again, () => again.isOver);
+  await next.ended;
+  whole.close();
+  expect(Buffer.compare(readFileSync(join(killed.directory, left!)), before)).toBe(0);
+  const names = readdirSync(killed.directory).filter((name) => name !== left);
+  expect(names).toEqual([expect.stringMatching(/-vmcore(-2)?$/)]);
+  const dump = await open(killed, names[0]!);
+  expect(dump.incomplete).toBeUndefined();
+  expect(dump.endPfn).toBe(200);
+  dump.close();
 }, 60_000);
 
 test('who is not allowed is not heard', async () => {

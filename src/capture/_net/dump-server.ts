@@ -63,7 +63,10 @@ interface Client {
   endedNs: number | undefined;
 }
 
-/** So long nobody can begin a second dump by repeating packets of the first. */
+/**
+ * So long nobody can begin a second dump by repeating packets of the first, unless very many have
+ * come since: no more than dump at a time are kept besides.
+ */
 const keptNs = 60e9;
 
 export class DumpServer {
@@ -130,8 +133,7 @@ export class DumpServer {
     reply: Reply,
     nowNs: number,
   ): Outgoing[] {
-    const isFull = client === undefined && this.#clients.size >= this.#limits.clients;
-    if (isFull) {
+    if (client === undefined && this.active >= this.#limits.clients) {
       const cause = `${this.#limits.clients} machines dump already`;
       this.#tell({ what: 'refused', peer, file: undefined, bytes: 0, cause });
       return [];
@@ -142,10 +144,17 @@ export class DumpServer {
     const { session, requests } = start;
     if (session !== client?.session) {
       if (client !== undefined) this.#files.release(client.session.name);
+      else if (this.#clients.size >= 2 * this.#limits.clients) this.#forgetOne();
       this.#clients.set(key, { peer, session, told: 'open', endedNs: undefined });
       this.#tell({ what: 'begins', peer, file: session.name, bytes: 0, cause: undefined });
     }
     return this.#outgoing(peer, requests);
+  }
+
+  /** Of those that are at their end, the first that came. */
+  #forgetOne(): void {
+    const ended = [...this.#clients].find(([, { endedNs }]) => endedNs !== undefined);
+    if (ended !== undefined) this.#clients.delete(ended[0]);
   }
 
   /** What the disk refuses ends this dump and no other one. */
