@@ -3,7 +3,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DumpError } from '../../src/bytes/errors.ts';
-import { DumpServer, type Peer, type ServerEvent } from '../../src/capture/_net/dump-server.ts';
+import {
+  DumpServer,
+  type Outgoing,
+  type Peer,
+  type ServerEvent,
+} from '../../src/capture/_net/dump-server.ts';
 import {
   firstQuestion,
   netdumpSession,
@@ -221,6 +226,28 @@ test('what the disk refuses ends that dump and no other one', () => {
   ]);
 });
 
+test.each([
+  [1, 16],
+  [50, 16],
+  [200, 4],
+])('%i machines at once are each asked for at most %i pages at a time', (count, most) => {
+  const { server } = serverOf();
+  const machines = Array.from({ length: count }, (_, number) => new NetdumpMachine(number, 40));
+  const pagesAsked = (asked: readonly Outgoing[]): number =>
+    asked.filter(({ packet }) => decodeRequest(packet)?.command === Command.sendMem).length;
+  let packets = machines.map((machine) => machine.hello());
+  // The handshake and three questions; then the first pages.
+  for (let round = 0; round < 4; round++) {
+    const asked = packets.map((all, number) =>
+      all.flatMap((packet) => server.onPacket(peer(number), packet, 0)),
+    );
+    if (round === 3) for (const one of asked) expect(pagesAsked(one)).toBe(most);
+    packets = asked.map((all, number) =>
+      all.flatMap(({ packet }) => machines[number]!.answer(packet)),
+    );
+  }
+});
+
 test('who answers once a second holds up nobody else', () => {
   const { server, files } = serverOf();
   const slow = new NetdumpMachine(0, 200);
@@ -255,7 +282,7 @@ describe('what is kept of a client has a bound', () => {
     const session = netdumpSession(sessionBase('file', greeting, 0, 0));
     const say = (seq: number, code: number, info: number, size: number): void => {
       const reply = { version: 4, seq, code, info, payload: [new Uint8Array(size)] };
-      onNetdumpReply(session, reply, 0, files, limits);
+      onNetdumpReply(session, reply, 0, files, { ...limits, window: 16 });
     };
     firstQuestion(session, 0);
     say(1, Code.pageSize, pageSize, 0);

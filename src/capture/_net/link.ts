@@ -9,6 +9,7 @@ import type { Machine } from '../../machine/machine.ts';
 import type { OutsideFiles } from '../../machine/outside.ts';
 import type { Transport } from '../method.ts';
 import { ServerMirror } from './mirror.ts';
+import { maxWindow } from './netdump-session.ts';
 import type { PolledNic } from './netpoll.ts';
 import {
   bytesOf,
@@ -42,7 +43,7 @@ export const incompleteName = 'vmcore-incomplete';
 export const finalName = 'vmcore';
 
 const newFile = () => ({ name: finalName, seq: 0 });
-const limits = { bytes: Number.MAX_SAFE_INTEGER };
+const limits = { bytes: Number.MAX_SAFE_INTEGER, window: maxWindow };
 
 export class EmulatedLink implements Link {
   readonly #machine: Machine;

@@ -44,7 +44,7 @@ export interface NetdumpSession extends SessionBase {
 }
 
 /** 64 packets: what a receive ring of that time takes. */
-const window = 16;
+export const maxWindow = 16;
 /** More runs than these are the free list of a client that plays. */
 const maxLoads = 4096;
 const notesAt = Elf64Header.size + (maxLoads + 1) * Elf64Phdr.size;
@@ -84,7 +84,7 @@ export function onNetdumpReply(
 ): Request[] {
   const one = askedBy(session, reply);
   if (one === undefined || session.phase !== 'open') return [];
-  if (one.command === Command.sendMem) return onPage(session, one, reply, nowNs, store);
+  if (one.command === Command.sendMem) return onPage(session, one, reply, nowNs, store, limits);
   if (one.command === Command.reboot) {
     if (reply.code === Code.endNetdump) session.phase = session.outcome ?? 'given up';
     return [];
@@ -94,7 +94,7 @@ export function onNetdumpReply(
   if (session.phase !== 'open') return [];
   const question = questions[questions.indexOf(one.command as (typeof questions)[number]) + 1];
   if (question !== undefined) return [ask(session, question, 0, nowNs)];
-  return askForPages(session, nowNs, store);
+  return askForPages(session, nowNs, store, limits);
 }
 
 /** Takes the answer to one of the questions; false: it is none. */
@@ -130,6 +130,7 @@ function onPage(
   reply: Reply,
   nowNs: number,
   store: ServerStore,
+  limits: ServerLimits,
 ): Request[] {
   const { pageSize } = session;
   if (reply.code === Code.mem) {
@@ -146,10 +147,15 @@ function onPage(
     answered(session, one, nowNs);
     session.errors++;
   }
-  return askForPages(session, nowNs, store);
+  return askForPages(session, nowNs, store, limits);
 }
 
-function askForPages(session: NetdumpSession, nowNs: number, store: ServerStore): Request[] {
+function askForPages(
+  session: NetdumpSession,
+  nowNs: number,
+  store: ServerStore,
+  { window }: ServerLimits,
+): Request[] {
   const requests: Request[] = [];
   while (
     session.phase === 'open' &&
