@@ -69,9 +69,6 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   const image = scenario?.image ?? defaultScenario;
   const hardware = flags.hardware ?? scenario?.hardware;
   const faults = faultsOf(flags, scenario);
-  const server = serverOf(flags, method);
-  // Nobody here sees the file of a server.
-  const usual = server === undefined ? 'complete' : 'undecidable';
   const seed = flags.seed === undefined ? randomInt(maxSeed + 1) : seedOf(flags.seed);
   return {
     choice: {
@@ -92,8 +89,8 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
         : hardwareProfile(oneOf('--hardware', hardware, hardwareNames)),
     faults,
     seed,
-    server,
-    expected: oneOf('--expect', flags.expect ?? usual, verdictClasses),
+    server: serverOf(flags, method),
+    expected: oneOf('--expect', flags.expect ?? 'complete', verdictClasses),
     output,
     overwrite: flags.force === true,
     trace: flags.trace,
