@@ -47,12 +47,12 @@ export function measure(program, words) {
 }
 
 /** VmHWM of a process; 0 when it has just gone. */
-function highWaterKb(pid) {
+export function highWaterKb(pid) {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(ofProcess(pid, 'status'))?.[1] ?? 0);
 }
 
 /** Of all its threads, in user mode and in the kernel's: proc(5), /proc/PID/stat, 14 and 15. */
-function cpuSeconds(pid) {
+export function cpuSeconds(pid) {
   const [, rest = ''] = /\) (.*)/.exec(ofProcess(pid, 'stat')) ?? [];
   const [user = 0, system = 0] = rest.split(' ').slice(11, 13).map(Number);
   return (user + system) / ticksPerSecond;

@@ -2,6 +2,7 @@
 // reference of faults and scenarios from their descriptions. `npm run man`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { commandsPage } from '../dist/cli/commands-page.js';
+import { knownGrids } from '../dist/cli/library.js';
 import { manualPages } from '../dist/cli/man.js';
 import { commandTree } from '../dist/cli/program.js';
 import { faultsPage, scenarioSchema, scenariosPage } from '../dist/cli/reference.js';
@@ -15,7 +16,7 @@ for (const [name, text] of manualPages(commandTree(version), version)) {
   writeFileSync(new URL(name, import.meta.url), text);
 }
 writeFileSync(new URL('faults.md', reference), faultsPage());
-writeFileSync(new URL('scenarios.md', reference), scenariosPage(knownScenarios()));
+writeFileSync(new URL('scenarios.md', reference), scenariosPage(knownScenarios(), knownGrids()));
 writeFileSync(new URL('json/scenario-1.json', reference), `${jsonText(scenarioSchema(), '')}\n`);
 
 /** As the formatter has it: a list of plain values stands on one line where it fits there. */

@@ -112,7 +112,7 @@ function addCaptureFlags(command: Command, known: readonly MethodDescription[]):
     .option('--machine <vmcore>', 'a dump to bring back to life instead of an image of tsdump')
     .option(
       '--server <host[:port]>',
-      'for network dumps: a real `tsdump serve` takes the dump, which is not judged here then',
+      'for network dumps: a real `tsdump serve` takes the dump; judged by what it acknowledged',
     )
     .option('-o, --output <file>', 'where the dump goes (default: METHOD.FORMAT, or METHOD-2 ...)')
     .option(

@@ -13,14 +13,14 @@ import { parseFault } from '../trial/faults/fault.ts';
 import type { Fault } from '../trial/faults/kind.ts';
 import { maxSeed } from '../trial/faults/random.ts';
 import type { CaptureChoice } from '../trial/prepared.ts';
-import { maxWatchdog, parseScenario, type Scenario } from '../trial/scenario.ts';
+import { maxWatchdog, type Scenario } from '../trial/scenario.ts';
 import type { Trigger } from '../trial/trials.ts';
 import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';
 import { freeName, oneOf, parseCompression, parseLevel } from './capture-options.ts';
 import type { CaptureFlags } from './handlers.ts';
 import { type InputFlags, inputFlagsOf } from './input-options.ts';
+import { findScenario } from './library.ts';
 import { type Place, placeOf } from './place.ts';
-import { readText, scenarioFile } from './world.ts';
 
 /** What `tsdump capture` alone takes. */
 export const defaultScenario = 'null-process';
@@ -69,9 +69,6 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   const image = scenario?.image ?? defaultScenario;
   const hardware = flags.hardware ?? scenario?.hardware;
   const faults = faultsOf(flags, scenario);
-  const server = serverOf(flags, method);
-  // Nobody here sees the file of a server.
-  const usual = server === undefined ? 'complete' : 'undecidable';
   const seed = flags.seed === undefined ? randomInt(maxSeed + 1) : seedOf(flags.seed);
   return {
     choice: {
@@ -92,8 +89,8 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
         : hardwareProfile(oneOf('--hardware', hardware, hardwareNames)),
     faults,
     seed,
-    server,
-    expected: oneOf('--expect', flags.expect ?? usual, verdictClasses),
+    server: serverOf(flags, method),
+    expected: oneOf('--expect', flags.expect ?? 'complete', verdictClasses),
     output,
     overwrite: flags.force === true,
     trace: flags.trace,
@@ -142,8 +139,7 @@ function checkFiles(
 
 function scenarioOf({ scenario, machine }: CaptureFlags): Scenario | undefined {
   if (scenario === undefined && machine !== undefined) return undefined;
-  const file = scenarioFile(scenario ?? defaultScenario);
-  return parseScenario(readText(file), file);
+  return findScenario(scenario ?? defaultScenario).scenario;
 }
 
 /** A watchdog is a fault like any other: it can be left out to see what difference it makes. */

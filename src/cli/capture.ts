@@ -141,11 +141,11 @@ function pictureOf(report: CaptureReport, plan: CapturePlan): string {
 }
 
 function subjectOf(report: CaptureReport, plan: CapturePlan): CaptureSubject {
-  const { input, inputName, scenario, again, output } = plan;
+  const { input, inputName, scenario, again, output, server } = plan;
   return {
     report,
     machine: 'file' in input ? inputName : `the image ${inputName}`,
-    output: report.saved === undefined ? undefined : output,
+    output: report.saved === undefined || server !== undefined ? undefined : output,
     again,
     ...(scenario === undefined ? {} : { scenario: 'file' in input ? onFile(scenario) : scenario }),
   };

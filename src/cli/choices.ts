@@ -11,6 +11,7 @@ import type { Scenario } from '../trial/scenario.ts';
 import { exitStatus } from './exit-status.ts';
 import type { Settings } from './handlers.ts';
 import type { Io } from './io.ts';
+import { knownGrids } from './library.ts';
 import { knownScenarios } from './scenario.ts';
 import { packageVersion } from './version.ts';
 
@@ -31,6 +32,7 @@ function lines(scenarios: readonly Scenario[]): string[] {
     '',
     'Scenarios (--scenario):',
     ...table(scenarios.map(({ name, title }) => [name, title])),
+    ...table(knownGrids().map(({ grid }) => [`${grid.name}/...`, `${grid.title}: scenario list`])),
     '  example: tsdump capture --scenario disk-hung',
     '',
     'Hardware (--hardware):',

@@ -20,9 +20,11 @@ import {
 import type { FaultKind, Parameter } from '../trial/faults/kind.ts';
 import { faultKinds } from '../trial/faults/kinds.ts';
 import { regions } from '../trial/faults/regions.ts';
+import type { Point } from '../trial/grid.ts';
 import { loads, maxFaults, maxWatchdog, namePattern, type Scenario } from '../trial/scenario.ts';
 import { triggers } from '../trial/trials.ts';
 import { verdictClasses } from '../trial/verdict-classes.ts';
+import { type GridFile, missingCells, scenariosOf } from './library.ts';
 
 const notice = '<!-- Made by `npm run man`. Do not edit. -->';
 
@@ -112,7 +114,7 @@ const exampleScenario: readonly string[] = [
 ];
 
 /** `docs/reference/scenarios.md`. */
-export function scenariosPage(scenarios: readonly Scenario[]): string {
+export function scenariosPage(scenarios: readonly Scenario[], grids: readonly GridFile[]): string {
   return `${[
     '# Scenarios',
     '',
@@ -133,6 +135,7 @@ export function scenariosPage(scenarios: readonly Scenario[]): string {
     '',
     ...verdictTable(scenarios),
     '',
+    ...grids.flatMap(gridSection),
     '## The scenarios that come along',
     ...scenarios.flatMap(scenarioSection),
   ].join('\n')}\n`;
@@ -156,6 +159,44 @@ function verdictTable(scenarios: readonly Scenario[]): string[] {
       return `| ${one.name} | ${catalogue.map((method) => cell(one, method)).join(' | ')} |`;
     }),
   ];
+}
+
+/** Its points and types with the image of each cell, its loads, and why cells are empty. */
+function gridSection(known: GridFile): string[] {
+  const { name, title, points, types, loads } = known.grid;
+  const cell = (point: Point, type: string): string => {
+    const found = point.cells[type];
+    return found !== undefined && 'image' in found ? found.image : '';
+  };
+  return [
+    `## ${name}: a grid of ${scenariosOf(known).length}`,
+    '',
+    `${title[0]!.toUpperCase()}${title.slice(1)}. Each cell of the table is an image that really`,
+    `panicked in this place and in this way, and ${loads.length} scenarios,`,
+    `\`${name}/POINT/TYPE/LOAD\`; \`tsdump scenario show ${name}\` shows them all at once.`,
+    '',
+    `| point | ${types.map((type) => type.name).join(' | ')} |`,
+    `|---|${'---|'.repeat(types.length)}`,
+    ...points.map((point) => {
+      return `| ${point.name} | ${types.map((type) => cell(point, type.name)).join(' | ')} |`;
+    }),
+    '',
+    ...loads.map((load) => `- Load \`${load.name}\`: ${faultWords(load.faults)}.`),
+    '',
+    'Why cells are empty:',
+    '',
+    ...missingCells(known).map(({ why, cells }) => `- ${cells.join(', ')}: ${why}.`),
+    '',
+    'What is special about the types and the points:',
+    '',
+    ...[...types, ...points].map(({ name, title, why }) => `- **${name}**, ${title}. ${why}`),
+    '',
+  ];
+}
+
+function faultWords(faults: unknown): string {
+  if (!Array.isArray(faults)) return 'no faults';
+  return faults.map((fault) => `\`${fault}\``).join(', ');
 }
 
 function scenarioSection(scenario: Scenario): string[] {

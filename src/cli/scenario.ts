@@ -5,11 +5,20 @@ import { suggestion } from '../bytes/suggest.ts';
 import { plural, shellWord } from '../bytes/text.ts';
 import { oneLine, wrapped } from '../render/lines.ts';
 import { faultText, type Problem } from '../trial/faults/fault.ts';
-import { checkScenario, parseScenario, type Scenario } from '../trial/scenario.ts';
+import { checkScenario, type Scenario } from '../trial/scenario.ts';
 import { exitStatus } from './exit-status.ts';
 import type { ScenarioRequest, Settings } from './handlers.ts';
 import { imageNames } from './images.ts';
 import type { Io } from './io.ts';
+import {
+  findScenario,
+  type GridFile,
+  gridNamed,
+  knownGrids,
+  matrixLines,
+  missingCells,
+  scenariosOf,
+} from './library.ts';
 import { packageVersion } from './version.ts';
 import { readText, scenarioFile, scenarioNames } from './world.ts';
 
@@ -25,12 +34,18 @@ export function answerScenario(request: ScenarioRequest, settings: Settings, io:
   switch (request.action) {
     case 'list': {
       const entries = scenarioNames().map((name) => entryOf(scenarioFile(name)));
-      print(entries, listLines(entries), settings, io);
+      const grids = knownGrids();
+      const lines = [...listLines(entries), ...grids.flatMap((one) => ['', ...matrixLines(one)])];
+      print([...entries, ...grids.flatMap(entriesOf)], lines, settings, io);
       return exitStatus.done;
     }
     case 'show': {
-      const file = scenarioFile(request.name);
-      const scenario = parseScenario(readText(file), file);
+      const grid = gridNamed(request.name);
+      if (grid !== undefined) {
+        print(entriesOf(grid), gridLines(grid), settings, io);
+        return exitStatus.done;
+      }
+      const { file, scenario } = findScenario(request.name);
       const word = request.name === scenario.name ? scenario.name : file;
       print([{ file, scenario, problems: [] }], showLines(scenario, word), settings, io);
       return exitStatus.done;
@@ -44,9 +59,13 @@ export function answerScenario(request: ScenarioRequest, settings: Settings, io:
   }
 }
 
-/** The scenarios that come along. */
+/** The scenarios that come along as files of their own. */
 export function knownScenarios(): Scenario[] {
   return scenarioNames().flatMap((name) => entryOf(scenarioFile(name)).scenario ?? []);
+}
+
+function entriesOf(grid: GridFile): Entry[] {
+  return scenariosOf(grid).map((scenario) => ({ file: grid.file, scenario, problems: [] }));
 }
 
 function entryOf(file: string): Entry {
@@ -130,6 +149,19 @@ function showLines(scenario: Scenario, word: string): string[] {
     ...rows.map(([what, text]) => `  ${what.padEnd(9)} ${text}`),
     '',
     `tsdump capture --scenario ${shellWord(word)}`,
+  ];
+}
+
+function gridLines(known: GridFile): string[] {
+  const [first] = scenariosOf(known);
+  return [
+    ...matrixLines(known),
+    ...missingCells(known).flatMap(({ why, cells }) => [
+      '',
+      `  no ${cells.join(', ')}:`,
+      `      ${why}`,
+    ]),
+    ...(first === undefined ? [] : ['', `tsdump capture --scenario ${first.name}`]),
   ];
 }
 

@@ -26,7 +26,7 @@ export interface CaptureSubject {
   readonly report: CaptureReport;
   /** The machine, as the user should recognise it. */
   readonly machine: string;
-  /** The file; undefined where there is none. */
+  /** The file; undefined where there is none, or a server has it. */
   readonly output: string | undefined;
   /** The command that does the same again. */
   readonly again: string;
@@ -127,6 +127,7 @@ function lastLine({ report, output, again, detail }: CaptureView, chalk: ChalkIn
   const name = report.verdict.class;
   const shown = isGood(name) ? chalk.green(name) : chalk.red(name);
   const closer = `${again} ${detail === 'all' ? '--picture capture.html' : '--verbose'}`;
-  const noDump = output === undefined ? 'no dump; for a closer look: ' : '';
-  return `${shown}: ${noDump}${nextCommand(name, output, closer)}`;
+  const whereabouts = report.saved === undefined ? 'no dump' : 'the dump is with its server';
+  const noFile = output === undefined ? `${whereabouts}; for a closer look: ` : '';
+  return `${shown}: ${noFile}${nextCommand(name, output, closer)}`;
 }

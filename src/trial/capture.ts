@@ -24,7 +24,7 @@ export interface CaptureRequest extends CaptureChoice {
   readonly seed?: number;
   readonly trigger?: Trigger;
   readonly target: CaptureTarget;
-  /** To a dump server of the real world; what it has it has, and it is not judged. */
+  /** To a dump server of the real world; judged by what that acknowledged. */
   readonly transport?: Transport;
   readonly progress?: Progress;
   /** Of this run; not of those by which the reason is found. */

@@ -4,6 +4,7 @@
  */
 
 import { assert, DumpError } from '../bytes/errors.ts';
+import { KeptFile } from '../bytes/kept-file.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Source } from '../bytes/source.ts';
 import { jsonAddress } from '../bytes/text.ts';
@@ -159,10 +160,7 @@ export class CaptureRun {
     tools: CaptureTools,
     questioner = new Questioner(),
   ): Promise<RunReport> {
-    if (tools.transport !== undefined) {
-      target.sink.abort();
-      return this.#report(undefined, this.#elsewhere());
-    }
+    if (tools.transport !== undefined) return this.#concludeMirrored(target, tools, questioner);
     const { saved, problem } = this.#bringOut(target, tools);
     const circumstances = this.#circumstances(problem);
     const judged = async (): Promise<Verdict> => {
@@ -172,15 +170,20 @@ export class CaptureRun {
     return this.#report(saved, await judged());
   }
 
-  /** Of a dump that went to a server that is not part of the machine: nobody here has the file. */
-  #elsewhere(): Verdict {
-    const failed = this.stages.find((stage) => stage.result === 'failed');
-    const nothing = { pages: undefined, places: undefined, answers: undefined };
-    if (failed === undefined) {
-      const reasons = ['the dump is with its server: its file was not looked at'];
-      return { class: 'undecidable', reasons, ...nothing };
-    }
-    return { class: 'none', reasons: [`${failed.name}: ${failed.cause}`], ...nothing };
+  /** Of a dump that a real server took: what is known of its file is what was acknowledged. */
+  async #concludeMirrored(
+    target: CaptureTarget,
+    tools: CaptureTools,
+    questioner: Questioner,
+  ): Promise<RunReport> {
+    target.sink.abort();
+    const mirrored = new KeptFile();
+    const inMemory = { ...target, sink: mirrored, open: () => mirrored.source() };
+    const { transport: _, ...others } = tools;
+    const report = await this.conclude(inMemory, others, questioner);
+    if (report.saved === undefined) return report;
+    const { verdict } = report;
+    return { ...report, verdict: { ...verdict, reasons: [...verdict.reasons, asAcknowledged] } };
   }
 
   /** The report of a machine that hangs, and nobody ends it. */
@@ -292,6 +295,10 @@ export class CaptureRun {
     };
   }
 }
+
+/** How the judge knows what a real server has. */
+const asAcknowledged =
+  'judged by what was sent and its server acknowledged: the file of the server was not looked at';
 
 /** Bytes that were written where nobody meant a dump to be. */
 function writtenOutside(disk: Disk, use: Partition['use'] | undefined): number {

@@ -69,7 +69,7 @@ export function checkScenario(text: string): Checked<Scenario> {
 }
 
 /** Aliases have no use here: a text that says much with few words is refused. */
-function readYaml(text: string): Checked<unknown> {
+export function readYaml(text: string): Checked<unknown> {
   if (text.length > maxText) {
     const message = `too long for a scenario: more than ${maxText / 1024} KB`;
     return { problems: [{ path: '', message }] };

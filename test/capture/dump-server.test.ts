@@ -2,7 +2,18 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DumpServer, type Peer, type ServerEvent } from '../../src/capture/_net/dump-server.ts';
+import { DumpError } from '../../src/bytes/errors.ts';
+import {
+  DumpServer,
+  type Outgoing,
+  type Peer,
+  type ServerEvent,
+} from '../../src/capture/_net/dump-server.ts';
+import {
+  firstQuestion,
+  netdumpSession,
+  onNetdumpReply,
+} from '../../src/capture/_net/netdump-session.ts';
 import {
   Code,
   Command,
@@ -11,6 +22,7 @@ import {
   encodeReply,
   type Reply,
 } from '../../src/capture/_net/protocol.ts';
+import { sessionBase } from '../../src/capture/_net/session.ts';
 import { openDump } from '../../src/dump/open.ts';
 import { world } from '../machine/support.ts';
 import {
@@ -84,6 +96,27 @@ test.each([0, 50, 300])(
   },
 );
 
+test('a hole behind the last page is no reason to say that a dump is not whole', async () => {
+  const { server, files } = serverOf();
+  const machine = new NetdumpMachine(1, 4);
+  const holed = {
+    get isOver() {
+      return machine.isOver;
+    },
+    hello: () => machine.hello(),
+    answer(packet: Uint8Array) {
+      const { command, from, seq } = decodeRequest(packet)!;
+      if (command !== Command.sendMem || from < 3) return machine.answer(packet);
+      return [encodeReply({ version: 4, seq, code: Code.reserved, info: 4, payload: [] })];
+    },
+  };
+  dumpAll(server, new Map([[peer(1), holed]]));
+  const [name] = files.whole.keys();
+  const dump = await openDump(files.source(name!), world);
+  expect(dump.incomplete).toBeUndefined();
+  expect(dump.endPfn).toBe(3);
+});
+
 describe('a client that stops', () => {
   test('is asked again, then given up, and its file says that it is not whole', async () => {
     const { server, files, events } = serverOf();
@@ -145,6 +178,15 @@ describe('who may not', () => {
     expect(events.map(({ what }) => what)).toEqual(['begins', 'begins', 'refused']);
   });
 
+  test('machines whose dumps are whole leave their places to others', () => {
+    const { server, files, events } = serverOf({ clients: 3 });
+    for (let number = 0; number < 40; number++) {
+      dumpAll(server, new Map([[peer(number), new NetdumpMachine(number, 2)]]));
+    }
+    expect(events.filter(({ what }) => what === 'refused')).toEqual([]);
+    expect(files.whole.size).toBe(40);
+  });
+
   test('packets of a dump that is whole, said again, make no second one', () => {
     const { server, files } = serverOf();
     const machine = new NetdumpMachine(1, 20);
@@ -164,6 +206,121 @@ describe('who may not', () => {
     server.onTimer(100e9);
     expect(files.whole.size).toBe(1);
     for (const file of files.open.values()) expect(file.source().size).toBeLessThan(3_000_000);
+  });
+});
+
+test('what the disk refuses ends that dump and no other one', () => {
+  const { server, files, events } = serverOf();
+  const incomplete = files.incomplete.bind(files);
+  files.incomplete = (name) => {
+    if (name.startsWith('10.0.0.2-')) throw new DumpError('io', 'cannot be written: ENOSPC');
+    return incomplete(name);
+  };
+  const machines = [1, 2, 3].map((number) => new NetdumpMachine(number, 40));
+  const all = new Map(machines.map((machine) => [peer(machine.number), machine]));
+  dumpAll(server, all, undefined, 5000);
+  expect(machines.map(({ isOver }) => isOver)).toEqual([true, false, true]);
+  expect(files.whole.size).toBe(2);
+  expect(events.filter(({ what }) => what === 'given up')).toEqual([
+    expect.objectContaining({ peer: peer(2), cause: 'cannot be written: ENOSPC' }),
+  ]);
+});
+
+test.each([
+  [1, 16],
+  [50, 16],
+  [200, 4],
+])('%i machines at once are each asked for at most %i pages at a time', (count, most) => {
+  const { server } = serverOf();
+  const machines = Array.from({ length: count }, (_, number) => new NetdumpMachine(number, 40));
+  const pagesAsked = (asked: readonly Outgoing[]): number =>
+    asked.filter(({ packet }) => decodeRequest(packet)?.command === Command.sendMem).length;
+  let packets = machines.map((machine) => machine.hello());
+  // The handshake and three questions; then the first pages.
+  for (let round = 0; round < 4; round++) {
+    const asked = packets.map((all, number) =>
+      all.flatMap((packet) => server.onPacket(peer(number), packet, 0)),
+    );
+    if (round === 3) for (const one of asked) expect(pagesAsked(one)).toBe(most);
+    packets = asked.map((all, number) =>
+      all.flatMap(({ packet }) => machines[number]!.answer(packet)),
+    );
+  }
+});
+
+test('who answers once a second holds up nobody else', () => {
+  const { server, files } = serverOf();
+  const slow = new NetdumpMachine(0, 200);
+  let ms = 0;
+  const clocked = {
+    onPacket: (from: Peer, packet: Uint8Array, nowNs: number) => {
+      ms = nowNs / 1e6;
+      return server.onPacket(from, packet, nowNs);
+    },
+    onTimer: (nowNs: number) => server.onTimer(nowNs),
+  };
+  const crawling = {
+    get isOver() {
+      return quick.every(({ isOver }) => isOver);
+    },
+    hello: () => slow.hello(),
+    answer: (packet: Uint8Array) => (Math.floor(ms) % 1000 === 0 ? slow.answer(packet) : []),
+  };
+  const quick = Array.from({ length: 20 }, (_, index) => new NetdumpMachine(index + 1, 100));
+  const all = new Map(quick.map((machine) => [peer(machine.number), machine]));
+  const alone = dumpAll(serverOf().server, new Map([[peer(1), new NetdumpMachine(1, 100)]]));
+  const together = dumpAll(clocked, new Map([[peer(0), crawling], ...all]));
+  expect(together).toBeLessThanOrEqual(alone + 1);
+  expect(files.whole.size).toBe(20);
+  expect(slow.isOver).toBe(false);
+});
+
+describe('what is kept of a client has a bound', () => {
+  const greeting = { magic: 1n, task: 0n, pageOffset: 0n };
+  const asked = () => {
+    const files = new MemoryFiles();
+    const session = netdumpSession(sessionBase('file', greeting, 0, 0));
+    const say = (seq: number, code: number, info: number, size: number): void => {
+      const reply = { version: 4, seq, code, info, payload: [new Uint8Array(size)] };
+      onNetdumpReply(session, reply, 0, files, { ...limits, window: 16 });
+    };
+    firstQuestion(session, 0);
+    say(1, Code.pageSize, pageSize, 0);
+    say(2, Code.nrPages, 1 << 18, 0);
+    say(3, Code.regs, 0, 8);
+    return { session, say };
+  };
+
+  test('whatever it answers', () => {
+    const answer = fc.record({
+      code: fc.constantFrom(Code.mem, Code.reserved, Code.error),
+      info: fc.oneof(fc.constantFrom(0, 1024, 2048, 3072), fc.nat(1 << 18)),
+      size: fc.constantFrom(0, 1023, 1024),
+      which: fc.nat(15),
+    });
+    const answers = fc.array(answer, { minLength: 100, maxLength: 2000 });
+    const property = fc.property(answers, (all) => {
+      const { session, say } = asked();
+      for (const { code, info, size, which } of all) {
+        say(session.asked[which % session.asked.length]?.seq ?? 0, code, info, size);
+        expect(session.asked.length).toBeLessThanOrEqual(16);
+        for (const { partial } of session.asked) {
+          expect(partial?.bytes.length ?? 0).toBeLessThanOrEqual(pageSize);
+        }
+      }
+    });
+    fc.assert(property, { numRuns: 50, seed: 1 });
+  });
+
+  test('and in however many pieces its memory is', () => {
+    const { session, say } = asked();
+    for (let page = 0; page < 9000 && session.phase === 'open'; page++) {
+      const { seq, from } = session.asked[0]!;
+      const isHole = from % 2 === 1;
+      say(seq, isHole ? Code.error : Code.mem, 0, isHole ? 0 : pageSize);
+    }
+    expect(session.runs).toHaveLength(4096);
+    expect(session.cause).toMatch(/more than 4096 pieces/);
   });
 });
 

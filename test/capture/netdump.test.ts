@@ -171,6 +171,15 @@ describe('a network that is not perfect', () => {
     expect(stage(report, 'memory').retries ?? 0).toBeGreaterThanOrEqual(retries);
   });
 
+  test('a machine that is reset in between: what the server has by then says that it is not all', async () => {
+    const report = await run('network-delay:ms=1', 'watchdog:seconds=5');
+    expect(report.failed).toMatchObject({ name: 'memory', kind: 'reset' });
+    expect(report.verdict.class).toBe('partial');
+    const { equal, due, absent } = report.verdict.pages!;
+    expect(equal).toBeGreaterThan(1000);
+    expect(equal + absent).toBe(due);
+  });
+
   test('one seed: one run, another seed: another', async () => {
     const faults = ['network-loss:permille=50', 'network-reorder:permille=100'];
     const ends = async (seed: number) =>

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { commands } from '../../src/analyze/table.ts';
 import { commandsPage } from '../../src/cli/commands-page.ts';
+import { knownGrids } from '../../src/cli/library.ts';
 import { manualPages } from '../../src/cli/man.ts';
 import { commandTree } from '../../src/cli/program.ts';
 import { faultsPage, scenariosPage } from '../../src/cli/reference.ts';
@@ -78,10 +79,10 @@ test('help shows what an example prints, as its manual page does', () => {
 });
 
 describe('reference pages are made of the descriptions (otherwise: npm run man)', () => {
-  const scenarios = knownScenarios();
+  const page = scenariosPage(knownScenarios(), knownGrids());
   test.each([
     ['faults.md', faultsPage()],
-    ['scenarios.md', scenariosPage(scenarios)],
+    ['scenarios.md', page],
   ])('%s', (name, text) => {
     expect(readFileSync(join(root, 'docs/reference', name), 'utf8')).toBe(text);
   });
@@ -89,7 +90,7 @@ describe('reference pages are made of the descriptions (otherwise: npm run man)'
   test('every kind of fault and every scenario has a section', () => {
     const heads = [...faultsPage().matchAll(/^### (.+)$/gm)].map(([, head]) => head);
     expect(heads).toEqual(faultKinds.map(({ name }) => name));
-    const named = [...scenariosPage(scenarios).matchAll(/^### (.+)$/gm)].map(([, head]) => head);
+    const named = [...page.matchAll(/^### (.+)$/gm)].map(([, head]) => head);
     expect(named).toEqual(scenarioNames());
   });
 });

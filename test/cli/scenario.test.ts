@@ -222,12 +222,41 @@ describe('lists', () => {
     expect(faults!.map(({ name }) => name)).toEqual(faultKinds.map(({ name }) => name));
   });
 
-  test('scenario and scenario list: a line each', () => {
+  test('scenario and scenario list: a line each, and a table of each grid', () => {
     const { stdout } = here('scenario', 'list');
-    expect(stdout.trimEnd().split('\n')).toHaveLength(names.length);
+    const [list, ...grids] = stdout.trimEnd().split('\n\n');
+    expect(list!.split('\n')).toHaveLength(names.length);
+    expect(grids.join('\n\n')).toMatch(/^lkdtm\/POINT\/TYPE\/LOAD .*\n\n +panic {2}bug /);
+    expect(stdout).toMatch(/\n {2}timer +x {6}x {4}x .* - {14}x\n/);
     expect(here('scenario').stdout).toBe(stdout);
     const { data } = documentOf(here('scenario', 'list', '--json'));
-    expect(data['scenarios']).toHaveLength(names.length);
+    const found = data['scenarios'] as unknown as { scenario: { name: string } }[];
+    const ofGrids = found.filter(({ scenario }) => scenario.name.startsWith('lkdtm/'));
+    expect(stdout).toContain(`\n  ${ofGrids.length} scenarios; LOAD is idle, disk-busy, `);
+    expect(found.length - ofGrids.length).toBe(names.length);
+  });
+
+  test('scenario show: a grid, and why it has holes', () => {
+    const { stdout } = here('scenario', 'show', 'lkdtm');
+    expect(stdout).toContain('\n  no reclaim/out-of-memory:\n      who reclaims may not call for');
+    expect(stdout).toMatch(/\ntsdump capture --scenario lkdtm\/irq-entry\/panic\/idle\n$/);
+  });
+
+  test('a scenario of a grid is one like any other, and what is no cell is told why', () => {
+    const { stdout } = here('scenario', 'show', 'lkdtm/timer/bug/both');
+    expect(stdout).toMatch(/\n {2}fault +network-busy\n/);
+    const words = ['--scenario', 'lkdtm/timer/bug/disk-busy', '--seed', '1', ...small];
+    const { data } = documentOf(here('kexec', ...words));
+    expect(data).toMatchObject({
+      scenario: 'lkdtm/timer/bug/disk-busy',
+      again: expect.stringContaining('--scenario lkdtm/timer/bug/disk-busy '),
+      faults: [{ fault: 'disk-busy' }, { fault: 'busy-writer:pages=200' }],
+    });
+    const missing = here('kexec', '--scenario', 'lkdtm/timer/out-of-memory/idle');
+    expect(missing.stderr).toContain('hint: an allocation in an interrupt fails at once');
+    const wrong = here('kexec', '--scenario', 'lkdtm/timer/bgu/idle');
+    expect(wrong.stderr).toContain('did you mean lkdtm/timer/bug/idle');
+    expect([missing.status, wrong.status]).toEqual([2, 2]);
   });
 
   test('scenario show: all of one, and the command that runs it', () => {

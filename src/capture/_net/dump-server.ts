@@ -5,6 +5,7 @@
  */
 
 import { DumpError } from '../../bytes/errors.ts';
+import { maxWindow } from './netdump-session.ts';
 import {
   Code,
   decodeReply,
@@ -38,7 +39,7 @@ export interface DumpFiles extends ServerStore {
   release(name: string): void;
 }
 
-export interface DumpServerLimits extends ServerLimits {
+export interface DumpServerLimits extends Omit<ServerLimits, 'window'> {
   /** Machines that dump at a time. */
   readonly clients: number;
 }
@@ -63,14 +64,24 @@ interface Client {
   endedNs: number | undefined;
 }
 
-/** So long nobody can begin a second dump by repeating packets of the first. */
+/**
+ * So long nobody can begin a second dump by repeating packets of the first, unless very many have
+ * come since: no more than dump at a time are kept besides.
+ */
 const keptNs = 60e9;
+
+/**
+ * Of all clients. With 16 for each of 200 a socket of 4 MB loses most of what comes, and all is
+ * sent six times; with 4 nearly nothing is lost there, and a lost packet still holds up few.
+ */
+const pagesUnderWay = 800;
 
 export class DumpServer {
   readonly #files: DumpFiles;
   readonly #limits: DumpServerLimits;
   readonly #tell: (event: ServerEvent) => void;
   readonly #clients = new Map<string, Client>();
+  #active = 0;
 
   constructor(files: DumpFiles, limits: DumpServerLimits, tell: (event: ServerEvent) => void) {
     this.#files = files;
@@ -80,7 +91,7 @@ export class DumpServer {
 
   /** Dumps that are not at their end. */
   get active(): number {
-    return [...this.#clients.values()].filter(({ endedNs }) => endedNs === undefined).length;
+    return this.#active;
   }
 
   /** `packet` is the server's from here on. */
@@ -92,7 +103,7 @@ export class DumpServer {
     if (reply.code === Code.startNetdump) return this.#onStart(key, peer, client, reply, nowNs);
     if (client === undefined) return [];
     return this.#orEnd(client, nowNs, () =>
-      onReply(client.session, reply, nowNs, this.#files, this.#limits),
+      onReply(client.session, reply, nowNs, this.#files, this.#sessionLimits()),
     );
   }
 
@@ -123,6 +134,12 @@ export class DumpServer {
     }
   }
 
+  /** What all are asked for at a time may not be much more than a socket keeps. */
+  #sessionLimits(): ServerLimits {
+    const share = Math.floor(pagesUnderWay / Math.max(1, this.active));
+    return { ...this.#limits, window: Math.max(1, Math.min(maxWindow, share)) };
+  }
+
   #onStart(
     key: string,
     peer: Peer,
@@ -130,8 +147,7 @@ export class DumpServer {
     reply: Reply,
     nowNs: number,
   ): Outgoing[] {
-    const isFull = client === undefined && this.#clients.size >= this.#limits.clients;
-    if (isFull) {
+    if (client === undefined && this.active >= this.#limits.clients) {
       const cause = `${this.#limits.clients} machines dump already`;
       this.#tell({ what: 'refused', peer, file: undefined, bytes: 0, cause });
       return [];
@@ -142,10 +158,18 @@ export class DumpServer {
     const { session, requests } = start;
     if (session !== client?.session) {
       if (client !== undefined) this.#files.release(client.session.name);
+      else if (this.#clients.size >= 2 * this.#limits.clients) this.#forgetOne();
+      if (client === undefined || client.endedNs !== undefined) this.#active++;
       this.#clients.set(key, { peer, session, told: 'open', endedNs: undefined });
       this.#tell({ what: 'begins', peer, file: session.name, bytes: 0, cause: undefined });
     }
     return this.#outgoing(peer, requests);
+  }
+
+  /** Of those that are at their end, the first that came. */
+  #forgetOne(): void {
+    const ended = [...this.#clients].find(([, { endedNs }]) => endedNs !== undefined);
+    if (ended !== undefined) this.#clients.delete(ended[0]);
   }
 
   /** What the disk refuses ends this dump and no other one. */
@@ -174,6 +198,7 @@ export class DumpServer {
     }
     if (phase === 'open' || client.endedNs !== undefined) return;
     client.endedNs = nowNs;
+    this.#active--;
     this.#files.release(file);
     if (isComplete) return;
     this.#tell({ what: 'given up', peer, file: bytes > 0 ? file : undefined, bytes, cause });

@@ -4,11 +4,12 @@
  * Time passes here and nowhere else in a network dump.
  */
 
-import { assert } from '../../bytes/errors.ts';
 import { millisecond } from '../../machine/clock.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { OutsideFiles } from '../../machine/outside.ts';
 import type { Transport } from '../method.ts';
+import { ServerMirror } from './mirror.ts';
+import { maxWindow } from './netdump-session.ts';
 import type { PolledNic } from './netpoll.ts';
 import {
   bytesOf,
@@ -32,8 +33,8 @@ export interface Link {
   settle(): void;
 }
 
-/** Plain data: the server of an emulated network. */
-export interface EmulatedServer {
+/** Plain data: the server of an emulated network, or what is known of a real one. */
+export interface KnownServer {
   readonly protocol: NetProtocol;
   session: Session | undefined;
 }
@@ -42,19 +43,19 @@ export const incompleteName = 'vmcore-incomplete';
 export const finalName = 'vmcore';
 
 const newFile = () => ({ name: finalName, seq: 0 });
-const limits = { bytes: Number.MAX_SAFE_INTEGER };
+const limits = { bytes: Number.MAX_SAFE_INTEGER, window: maxWindow };
 
 export class EmulatedLink implements Link {
   readonly #machine: Machine;
   readonly #nic: PolledNic;
-  readonly #server: EmulatedServer;
+  readonly #server: KnownServer;
   readonly #address: 'broadcast' | 'unicast';
   readonly #store: ServerStore;
 
   constructor(
     machine: Machine,
     nic: PolledNic,
-    server: EmulatedServer,
+    server: KnownServer,
     address: 'broadcast' | 'unicast',
   ) {
     this.#machine = machine;
@@ -146,20 +147,27 @@ function outsideStore(outside: OutsideFiles): ServerStore {
 }
 
 /** Over a real network: virtual time passes as real time does. */
-export class RealLink implements Link {
+class RealLink implements Link {
   readonly #machine: Machine;
   readonly #nic: PolledNic;
   readonly #transport: Transport;
+  readonly #mirror: ServerMirror;
 
-  constructor(machine: Machine, nic: PolledNic, transport: Transport) {
+  constructor(machine: Machine, nic: PolledNic, server: KnownServer, transport: Transport) {
     this.#machine = machine;
     this.#nic = nic;
     this.#transport = transport;
+    this.#mirror = new ServerMirror(server, finalName, outsideStore(machine.outside), limits);
   }
 
   send(replies: readonly Reply[]): void {
-    for (const reply of replies.flatMap(split)) {
-      if (this.#nic.send(1)) this.#transport.send(encodeReply(reply));
+    for (const reply of replies) {
+      let isSent = true;
+      for (const packet of split(reply)) {
+        if (this.#nic.send(1)) this.#transport.send(encodeReply(packet));
+        else isSent = false;
+      }
+      if (isSent) this.#mirror.said(reply);
     }
   }
 
@@ -172,7 +180,9 @@ export class RealLink implements Link {
       // Something came at once: its way takes time all the same.
       this.#machine.spend(Math.max(waitedNs, this.#machine.hardware.network.latencyNs), 'netpoll');
       const request = packet && decodeRequest(packet);
-      if (request !== undefined && this.#nic.poll()) return [request];
+      if (request === undefined || !this.#nic.poll()) continue;
+      this.#mirror.heard(request);
+      return [request];
     }
     return [];
   }
@@ -185,11 +195,10 @@ export function linkOf(
   machine: Machine,
   nic: PolledNic,
   transport: Transport | undefined,
-  server: EmulatedServer,
+  server: KnownServer,
   address: 'broadcast' | 'unicast',
 ): Link {
-  assert(server.session === undefined || transport === undefined, 'one server for one dump');
   return transport === undefined
     ? new EmulatedLink(machine, nic, server, address)
-    : new RealLink(machine, nic, transport);
+    : new RealLink(machine, nic, server, transport);
 }

@@ -25,11 +25,16 @@ import {
   type SessionBase,
 } from './session.ts';
 
+interface PushedBlock extends Block {
+  /** The machine's. */
+  readonly number: number;
+}
+
 /** Plain data. */
 export interface LkcdSession extends SessionBase {
   readonly protocol: 'lkcd';
-  /** The block that is being fetched, by the machine's number for it. */
-  block: (Block & { readonly number: number }) | undefined;
+  /** The block that is being fetched. */
+  block: PushedBlock | undefined;
   /** The last one that was written. */
   written: number;
 }
@@ -94,13 +99,22 @@ function onMemory(
   const parts = assembled(one, reply, block.length);
   if (parts === undefined) return [];
   answered(session, one, nowNs);
-  const sink = store.incomplete(session.name);
-  if (sink.writeKept !== undefined) sink.writeKept(block.offset, parts);
-  else sink.write(block.offset, joined(parts));
-  session.bytes += block.length;
-  session.written = block.number;
-  session.block = undefined;
+  writeBlock(session, block, parts, store);
   return [acknowledge(session)];
+}
+
+export function writeBlock(
+  session: LkcdSession,
+  { offset, length, number }: PushedBlock,
+  parts: readonly Uint8Array[],
+  store: ServerStore,
+): void {
+  const sink = store.incomplete(session.name);
+  if (sink.writeKept !== undefined) sink.writeKept(offset, parts);
+  else sink.write(offset, joined(parts));
+  session.bytes += length;
+  session.written = number;
+  session.block = undefined;
 }
 
 function acknowledge(session: LkcdSession): Request {

@@ -44,7 +44,7 @@ export interface NetdumpSession extends SessionBase {
 }
 
 /** 64 packets: what a receive ring of that time takes. */
-const window = 16;
+export const maxWindow = 16;
 /** More runs than these are the free list of a client that plays. */
 const maxLoads = 4096;
 const notesAt = Elf64Header.size + (maxLoads + 1) * Elf64Phdr.size;
@@ -84,7 +84,7 @@ export function onNetdumpReply(
 ): Request[] {
   const one = askedBy(session, reply);
   if (one === undefined || session.phase !== 'open') return [];
-  if (one.command === Command.sendMem) return onPage(session, one, reply, nowNs, store);
+  if (one.command === Command.sendMem) return onPage(session, one, reply, nowNs, store, limits);
   if (one.command === Command.reboot) {
     if (reply.code === Code.endNetdump) session.phase = session.outcome ?? 'given up';
     return [];
@@ -94,13 +94,13 @@ export function onNetdumpReply(
   if (session.phase !== 'open') return [];
   const question = questions[questions.indexOf(one.command as (typeof questions)[number]) + 1];
   if (question !== undefined) return [ask(session, question, 0, nowNs)];
-  return askForPages(session, nowNs, store);
+  return askForPages(session, nowNs, store, limits);
 }
 
 /** Takes the answer to one of the questions; false: it is none. */
 function isTaken(
   session: NetdumpSession,
-  { command }: Asked,
+  { command }: Pick<Asked, 'command'>,
   { code, info, payload }: Reply,
   limits: ServerLimits,
 ): boolean {
@@ -130,6 +130,7 @@ function onPage(
   reply: Reply,
   nowNs: number,
   store: ServerStore,
+  limits: ServerLimits,
 ): Request[] {
   const { pageSize } = session;
   if (reply.code === Code.mem) {
@@ -146,10 +147,15 @@ function onPage(
     answered(session, one, nowNs);
     session.errors++;
   }
-  return askForPages(session, nowNs, store);
+  return askForPages(session, nowNs, store, limits);
 }
 
-function askForPages(session: NetdumpSession, nowNs: number, store: ServerStore): Request[] {
+function askForPages(
+  session: NetdumpSession,
+  nowNs: number,
+  store: ServerStore,
+  { window }: ServerLimits,
+): Request[] {
   const requests: Request[] = [];
   while (
     session.phase === 'open' &&
@@ -159,11 +165,18 @@ function askForPages(session: NetdumpSession, nowNs: number, store: ServerStore)
     requests.push(ask(session, Command.sendMem, session.next++, nowNs));
   }
   if (session.phase !== 'open' || session.asked.length > 0) return requests;
-  settle(session, store);
+  conclude(session, store);
+  return [...requests, ask(session, Command.reboot, 0, nowNs)];
+}
+
+/** All that was asked for is answered: the file is whole, or never will be. */
+function conclude(session: NetdumpSession, store: ServerStore): void {
   session.outcome = session.errors > 0 ? 'given up' : 'done';
+  // Its headers say that it is not whole where the last page was none.
+  session.isSettled = session.bytes === 0;
+  settle(session, store);
   if (session.errors > 0) session.cause = `${session.errors} pages could not be read`;
   else if (session.bytes > 0) store.complete(session.name);
-  return [...requests, ask(session, Command.reboot, 0, nowNs)];
 }
 
 function keepPage(
@@ -220,14 +233,36 @@ function noteVmcoreinfo(
   if (from < end) vmcoreinfo.set(joined(page).subarray(from, end), from - start);
 }
 
+/** From the client's side: a request was answered. */
+export function noteAnswer(
+  session: NetdumpSession,
+  request: Request,
+  reply: Reply,
+  store: ServerStore,
+  limits: ServerLimits,
+): void {
+  if (request.command !== Command.sendMem) {
+    isTaken(session, request, reply, limits);
+    return;
+  }
+  const next = reply.code === Code.reserved ? reply.info : request.from + 1;
+  session.next = Math.max(session.next, next);
+  if (reply.code === Code.mem) keepPage(session, request.from, reply.payload, store);
+  else if (reply.code === Code.error) session.errors++;
+}
+
+/** From the client's side: the server wants nothing more. */
+export function noteReboot(session: NetdumpSession, store: ServerStore): void {
+  if (session.outcome === undefined && session.next >= session.nrPages) conclude(session, store);
+}
+
 /** Brings the headers up to date: what is in the file can be read, whatever becomes of it. */
 export function settle(session: NetdumpSession, store: ServerStore): void {
   if (session.isSettled) return;
   session.isSettled = true;
-  const { greeting, runs, pageSize, nrPages, name, errors } = session;
+  const { greeting, runs, pageSize, name, outcome } = session;
   const notes = notesOf(session);
   assert(notesAt + notes.length <= dataAt, 'notes have their room');
-  const isWhole = session.next >= nrPages && session.asked.length === 0 && errors === 0;
   const loads = runs.map(
     ([first, end]): Load => ({ first, end, memoryEnd: end, offset: dataAt + first * pageSize }),
   );
@@ -238,7 +273,7 @@ export function settle(session: NetdumpSession, store: ServerStore): void {
     directMap: greeting.pageOffset,
     pageSize,
     loads,
-    flags: isWhole ? 0 : flagIncomplete,
+    flags: outcome === 'done' ? 0 : flagIncomplete,
   });
   const sink = store.incomplete(name);
   sink.write(0, headers);

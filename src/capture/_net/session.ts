@@ -28,6 +28,8 @@ export interface ServerStore {
 export interface ServerLimits {
   /** Bytes of one client's file. */
   readonly bytes: number;
+  /** Pages that one client is asked for at a time. */
+  readonly window: number;
 }
 
 /** A request that is not answered yet. */

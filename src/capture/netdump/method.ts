@@ -61,7 +61,7 @@ export const netdumpStages: readonly Stage<NetdumpState>[] = [
   { name: 'freeze of the other CPUs', run: orRecursion(freeze) },
   { name: 'own stack, locks', run: orRecursion(switchStack) },
   { name: 'handshake', run: orRecursion(shakeHands) },
-  { name: 'memory', run: orRecursion(serveMemory) },
+  { name: 'memory', run: orRecursion(memoryStage) },
 ];
 
 /** The module's start at boot: the server's address is configured, netpoll set up. */
@@ -149,9 +149,23 @@ function shakeHands(machine: Machine, state: NetdumpState, tools: CaptureTools):
   return failed('the server speaks no version of netdump that this is', 'server');
 }
 
+function memoryStage(machine: Machine, state: NetdumpState, tools: CaptureTools): StageResult {
+  const parts = running(machine, state, tools);
+  try {
+    return serveMemory(machine, state, tools, parts);
+  } finally {
+    // The server outlives the machine.
+    parts.link.settle();
+  }
+}
+
 /** Until the server lets the machine reboot. */
-function serveMemory(machine: Machine, state: NetdumpState, tools: CaptureTools): StageResult {
-  const { loaded, link } = running(machine, state, tools);
+function serveMemory(
+  machine: Machine,
+  state: NetdumpState,
+  tools: CaptureTools,
+  { loaded, link }: Running,
+): StageResult {
   const memory = new DumpedMemory(machine, state.layout);
   const rate = machine.hardware.cpu.copyBytesPerSecond;
   const counts = { pages: 0, errors: 0, dropped: 0, repeated: 0 };
@@ -178,7 +192,6 @@ function serveMemory(machine: Machine, state: NetdumpState, tools: CaptureTools)
     machine.work(replies.length * basePageSize, rate, 'netpoll');
     tools.progress?.(counts.pages, memory.endPfn);
   }
-  link.settle();
   const { pages, errors, dropped, repeated } = counts;
   const remarks = [
     ...(errors === 0 ? [] : [`${plural(errors, 'page')} could not be read`]),
@@ -188,11 +201,12 @@ function serveMemory(machine: Machine, state: NetdumpState, tools: CaptureTools)
   return { ...done, pages, bytes: pages * basePageSize, remarks, ...retries };
 }
 
-function running(
-  machine: Machine,
-  state: NetdumpState,
-  { transport }: CaptureTools,
-): { readonly loaded: Loaded; readonly link: Link } {
+interface Running {
+  readonly loaded: Loaded;
+  readonly link: Link;
+}
+
+function running(machine: Machine, state: NetdumpState, { transport }: CaptureTools): Running {
   const loaded = loadedOf(state);
   const nic = new PolledNic(machine, loaded.netpoll, loaded.resident.devicePointer);
   // Its address was configured: netdump does not broadcast.

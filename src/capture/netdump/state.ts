@@ -1,7 +1,7 @@
 /** What the stages of netdump hand on. Plain data. */
 
 import type { PageLayout } from '../../linux/page-layout.ts';
-import type { EmulatedServer } from '../_net/link.ts';
+import type { KnownServer } from '../_net/link.ts';
 import type { Netpoll } from '../_net/netpoll.ts';
 import type { Greeting } from '../_net/protocol.ts';
 import type { NetResident } from '../_net/resident.ts';
@@ -10,7 +10,7 @@ export interface NetdumpState {
   readonly layout: PageLayout;
   /** Undefined: the machine has no network card. */
   readonly loaded: Loaded | undefined;
-  readonly server: EmulatedServer;
+  readonly server: KnownServer;
 }
 
 export interface Loaded {

@@ -108,7 +108,7 @@ async function allAt(program: Command, place: Place, word: string): Promise<Comp
   if (needsFile) return { candidates: [], files: [] };
   if (!isLeaf(node)) return { candidates: operands === 0 ? childrenOf(node) : [] };
   const command = commandOf(node);
-  if (command === undefined) return operandValues(node);
+  if (command === undefined) return operandValues(node, word);
   const known = (command.operands?.words ?? []).map((value) => ({ value, meaning: '' }));
   return { candidates: command.wraps === undefined ? known : [...known, ...inner(node)] };
 }

@@ -92,10 +92,10 @@ export async function optionValues(
   return (await ofOptions[option.name()]?.(typed, node)) ?? nothing;
 }
 
-export async function operandValues(node: Command): Promise<Completion> {
+export async function operandValues(node: Command, typed: string): Promise<Completion> {
   switch (node.name()) {
     case 'show':
-      return scenarios();
+      return scenarios(typed);
     case 'check': {
       const isScenario = node.parent?.name() === 'scenario';
       return isScenario ? { candidates: [], files: ['.yaml', '.yml'] } : anyFile;
@@ -107,9 +107,16 @@ export async function operandValues(node: Command): Promise<Completion> {
   }
 }
 
-async function scenarios(): Promise<Completion> {
+/** Those of a grid from its first slash on: there are hundreds. */
+async function scenarios(typed: string): Promise<Completion> {
   const { scenarioNames } = await import('../world.ts');
-  return { ...listed(scenarioNames(), (name) => [name, '']), files: ['.yaml', '.yml'] };
+  const { knownGrids, scenariosOf } = await import('../library.ts');
+  const ofGrids = knownGrids().flatMap((known) => {
+    const start = `${known.grid.name}/`;
+    return typed.startsWith(start) ? scenariosOf(known).map(({ name }) => name) : [start];
+  });
+  const names = [...scenarioNames(), ...ofGrids];
+  return { ...listed(names, (name) => [name, '']), files: ['.yaml', '.yml'] };
 }
 
 /** `memory:by=dma,region=slab`: a kind, its parameters, their choices. */

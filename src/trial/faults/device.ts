@@ -1,21 +1,9 @@
 /** What is wrong with disk, network card and interrupt lines when the dump starts. */
 
 import { plural } from '../../bytes/text.ts';
-import { basePageSize } from '../../linux/paging.ts';
-import { millisecond, second } from '../../machine/clock.ts';
-import { receiveBuffers } from '../../machine/devices.ts';
 import type { Machine } from '../../machine/machine.ts';
-import {
-  done,
-  type Effect,
-  type FaultKind,
-  numberOf,
-  type Strike,
-  type WriteNote,
-  wordOf,
-} from './kind.ts';
-import { type Piece, regionOf } from './regions.ts';
-import { noteOf, sum } from './write.ts';
+import { dmaFaults } from './dma.ts';
+import { done, type Effect, type FaultKind, numberOf, wordOf } from './kind.ts';
 
 const diskBusy: FaultKind = {
   name: 'disk-busy',
@@ -138,104 +126,6 @@ const diskTooSmall: FaultKind = {
   },
 };
 
-const madeUpBuffers = 16;
-/** Writes that are listed one by one: the others are of the same kind. */
-const maxNotes = 16;
-
-const dmaGoesOn: FaultKind = {
-  name: 'dma-goes-on',
-  family: 'device',
-  summary: 'a device goes on writing to memory until it is reset',
-  parameters: [
-    {
-      name: 'device',
-      type: 'choice',
-      choices: ['nic', 'disk'],
-      default: 'nic',
-      meaning: 'which one',
-    },
-    {
-      name: 'every',
-      type: 'number',
-      min: 10,
-      max: 60_000,
-      default: 100,
-      meaning: 'milliseconds from one write to the next',
-    },
-    {
-      name: 'bytes',
-      type: 'number',
-      min: 1,
-      max: 4096,
-      // The shortest Ethernet frame.
-      default: 64,
-      meaning: 'bytes of each write',
-    },
-    {
-      name: 'for',
-      type: 'number',
-      min: 1,
-      max: 60,
-      default: 30,
-      meaning: 'seconds after which it ends, if no reset ends it before',
-    },
-  ],
-  example: 'dma-goes-on:device=nic,every=50',
-  strike(strike, parameters): Effect {
-    const { machine, random } = strike;
-    const device = wordOf(parameters, 'device');
-    const everyNs = numberOf(parameters, 'every') * millisecond;
-    const { places, region, origin } = buffersOf(strike, device);
-    if (places.length === 0) return { effect: 'prevented', writes: [], remarks: [origin] };
-    const writes: WriteNote[] = [];
-    const what = `fault: DMA of ${device} goes on`;
-    const count = Math.floor((numberOf(parameters, 'for') * second) / everyNs);
-    for (let index = 0; index < count; index++) {
-      const place = places[index % places.length]!;
-      const bytes = random.bytes(Math.min(numberOf(parameters, 'bytes'), place.bytes));
-      const atNs = (index + 1) * everyNs;
-      machine.schedule({ atNs, by: { device }, physical: place.physical, bytes, what });
-      if (index >= maxNotes) continue;
-      const note = noteOf(machine, `DMA of ${device}`, { region, ...place, bytes });
-      writes.push({ ...note, outcome: 'scheduled', atNs });
-    }
-    return sum(writes, [
-      `${plural(count, 'write')} every ${numberOf(parameters, 'every')} ms until its reset`,
-      `${plural(places.length, 'buffer')}: ${origin}`,
-    ]);
-  },
-};
-
-/**
- * The buffers that the network card was given, where its rings are known; else made up. A disk in
- * flight reads into the page cache, which no ring of ours tells: made up as well.
- */
-function buffersOf(
-  { machine, targets, random }: Strike,
-  device: string,
-): { readonly places: readonly Piece[]; readonly region: string; readonly origin: string } {
-  const { devices } = machine.blueprint.options;
-  const ring = device === 'nic' && devices ? receiveBuffers(machine.memory, devices) : [];
-  // The ring may have been damaged by a fault before this one.
-  const given = ring.filter(({ start, end }) => end > start && end <= Number.MAX_SAFE_INTEGER);
-  if (given.length > 0) {
-    const places = given.map(({ start, end }) => ({
-      physical: start,
-      virtual: machine.kernel.toVirtual(BigInt(start)),
-      bytes: end - start,
-    }));
-    return { places, region: 'receive ring', origin: 'as the ring of the card in memory has them' };
-  }
-  const region = 'slab';
-  const slab = regionOf(machine, targets, region);
-  if (slab.bytes === 0) return { places: [], region, origin: 'the machine has no slab pages' };
-  const places = Array.from({ length: madeUpBuffers }, () => ({
-    ...slab.place(Math.floor(random.below(slab.bytes) / basePageSize) * basePageSize),
-    bytes: basePageSize,
-  }));
-  return { places, region, origin: 'synthetic, in slab pages: its rings are not known' };
-}
-
 const line = {
   name: 'line',
   type: 'choice',
@@ -268,7 +158,7 @@ export const deviceFaults: readonly FaultKind[] = [
   diskSlow,
   diskBadSectors,
   diskTooSmall,
-  dmaGoesOn,
+  ...dmaFaults,
   interruptLost,
   interruptStorm,
 ];
