@@ -81,6 +81,30 @@ export interface ServeFlags {
   readonly count?: string;
 }
 
+/** The options of `compare` as they were given. */
+export interface CompareFlags extends InputFlags {
+  readonly methods?: string;
+  readonly scenarios?: string;
+  readonly seeds?: string;
+  readonly firstSeed?: string;
+  readonly level?: string;
+  readonly machine?: string;
+  readonly jobs?: string;
+  readonly shard?: string;
+  readonly output?: string;
+  readonly resume?: boolean;
+  readonly force?: boolean;
+}
+
+export type CompareRequest =
+  | { readonly action: 'run'; readonly flags: CompareFlags }
+  | {
+      readonly action: 'merge';
+      readonly files: readonly string[];
+      readonly output: string | undefined;
+      readonly force: boolean;
+    };
+
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
@@ -116,6 +140,7 @@ export interface Handlers {
   /** The last of the files is the one to write. */
   convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;
   repair(files: readonly string[], flags: RepairFlags, settings: Settings): void | Promise<void>;
+  compare(request: CompareRequest, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
   completion(shell: string): void | Promise<void>;
 }

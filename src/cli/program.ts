@@ -7,6 +7,7 @@ import { Command, type OptionValues } from 'commander';
 import { nodeOf } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { addCapture, addSave, addScenario } from './capture-commands.ts';
+import { addCompare } from './compare-commands.ts';
 import { addConvert, addRepair } from './convert-commands.ts';
 import { addCheck, addInfo } from './dump-commands.ts';
 import { addExamples } from './examples.ts';
@@ -61,6 +62,7 @@ export function createProgram(handlers: Handlers): Command {
   addCapture(program, handlers, settings);
   addSave(program, handlers, settings);
   addScenario(program, handlers, settings);
+  addCompare(program, handlers, settings);
   addServe(program, handlers, settings);
   addCompletion(program, handlers);
   // What `help` does not know it would answer with everything: it is refused like a command.
@@ -80,7 +82,7 @@ export function commandTree(version: string): Command {
   return createProgram({
     ...{ version, out: nothing, err: nothing, welcome: nothing },
     ...{ analyze: nothing, info: nothing, check: nothing, convert: nothing, repair: nothing },
-    ...{ capture: nothing, save: nothing, scenario: nothing, serve: nothing },
+    ...{ capture: nothing, save: nothing, scenario: nothing, serve: nothing, compare: nothing },
     completion: nothing,
   });
 }

@@ -1,5 +1,6 @@
 /** Runs the trials of a campaign in this thread, on images that were opened for it. */
 
+import { DumpError } from '../bytes/errors.ts';
 import type { Codecs } from '../codec/types.ts';
 import type { Dump } from '../dump/types.ts';
 import type { MachineOptions } from '../machine/blueprint.ts';
@@ -8,7 +9,7 @@ import { parseFault } from '../trial/faults/fault.ts';
 import { numbered } from '../trial/faults/strike.ts';
 import { Common, Trials } from '../trial/trials.ts';
 import type { CampaignScenario, TrialJob } from './campaign.ts';
-import { type TrialLine, trialLine } from './trial-line.ts';
+import { impossibleLine, type TrialLine, trialLine } from './trial-line.ts';
 
 /** A machine that trials are run on. Its dump's pages must be the same arrays each time. */
 export interface TrialImage {
@@ -33,15 +34,20 @@ export class TrialRunner {
     this.#machine = machine;
   }
 
-  /** Throws DumpErrors of the image and of a method that cannot be set up on it. */
+  /** A method that cannot be set up on a machine is no failure of it: nothing can be decided. */
   async run(job: TrialJob): Promise<TrialLine> {
     const { method, level, seed, scenario } = job;
-    const report = await this.#trialsOf(scenario).run({
-      ...{ method, level, seed },
-      faults: numbered(scenario.faults.map(parseFault)),
-      ...triggerOf(scenario, this.#machine),
-    });
-    return trialLine(job, report, this.#machine);
+    try {
+      const report = await this.#trialsOf(scenario).run({
+        ...{ method, level, seed },
+        faults: numbered(scenario.faults.map(parseFault)),
+        ...triggerOf(scenario, this.#machine),
+      });
+      return trialLine(job, report, this.#machine);
+    } catch (error) {
+      if (!(error instanceof DumpError)) throw error;
+      return impossibleLine(job, error, this.#machine);
+    }
   }
 
   #trialsOf({ image, hardware }: CampaignScenario): Trials {

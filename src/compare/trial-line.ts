@@ -3,6 +3,7 @@
  * to rank what went wrong, and to run it again without the campaign's files.
  */
 
+import { parseMethod } from '../capture/catalogue.ts';
 import type { CompressionName } from '../codec/types.ts';
 import type { CaptureReport } from '../trial/report.ts';
 import type { VerdictClass } from '../trial/verdict-classes.ts';
@@ -57,18 +58,37 @@ export function trialKey({
 
 /** `machine`: what a dump of the user's is called that was the machine. */
 export function trialLine(job: TrialJob, report: CaptureReport, machine: string | null): TrialLine {
-  const { method, seed, scenario } = job;
-  const { level, compression, stages, saved, verdict } = report;
-  const { name, ...rest } = scenario;
+  const { compression, stages, saved, verdict } = report;
   return {
-    schema: 'trial/1',
-    ...{ method, scenario: name, seed, ...rest, machine, level, compression },
+    ...whatItWas(job, compression, machine),
     verdict: verdict.class,
     reason: verdict.reasons[0] ?? '',
     failed: failureOf(report),
     dumpNs: (stages.at(-1)?.endNs ?? 0) - (stages[0]?.startNs ?? 0),
     bytes: saved?.bytes ?? null,
   };
+}
+
+/** Of a trial that could not begin. */
+export function impossibleLine(job: TrialJob, why: Error, machine: string | null): TrialLine {
+  const [compression] = parseMethod(job.method).method.compressions;
+  return {
+    ...whatItWas(job, compression, machine),
+    verdict: 'undecidable',
+    reason: `set-up: ${why.message}`,
+    failed: { stage: 'set-up', kind: null, object: null, cause: why.message },
+    dumpNs: 0,
+    bytes: null,
+  };
+}
+
+function whatItWas(
+  { method, level, seed, scenario: { name, ...scenario } }: TrialJob,
+  compression: CompressionName,
+  machine: string | null,
+) {
+  const schema = 'trial/1' as const;
+  return { schema, method, scenario: name, seed, ...scenario, machine, level, compression };
 }
 
 function failureOf({ failed }: CaptureReport): TrialLine['failed'] {

@@ -1,0 +1,70 @@
+/** The part of the command line that compares dump methods: `compare` and `compare merge`. */
+
+import type { Command } from 'commander';
+import { methodWords } from '../capture/catalogue.ts';
+import { addExamples } from './examples.ts';
+import type { CompareFlags, Handlers, Settings } from './handlers.ts';
+import { addInputOptions } from './input-options.ts';
+import { unknownCommand } from './unknown-command.ts';
+
+export function addCompare(program: Command, handlers: Handlers, settings: () => Settings): void {
+  const node = program
+    .command('compare')
+    .summary('which dump method survives which crash, and how sure is that')
+    .description(
+      'Runs every method on the same crashes, faults and seeds, and compares what became of ' +
+        'them. Each trial is a line of the results, written as soon as it is known: a campaign ' +
+        'that was stopped goes on with --resume, and `tsdump capture --replay LINE` runs one ' +
+        'trial again. A rate holds for the scenarios that it was measured on.',
+    )
+    .usage('[command] [options]')
+    .helpCommand('help [command]', 'what a command does and takes')
+    .allowExcessArguments();
+  addInputOptions(node)
+    .option('--methods <names>', `all, or some with commas: ${methodWords.join(' ')}`, 'all')
+    .option(
+      '--scenarios <names>',
+      'all, standard, a grid (lkdtm), files or names, with commas; * stands for anything',
+      'standard',
+    )
+    .option('--seeds <number>', 'how many seeds each scenario is run with', '20')
+    .option('--first-seed <number>', 'the first of them', '0')
+    .option(
+      '--level <level>',
+      'pages to leave out, as far as a method can: 0-31 or names (default: 31)',
+    )
+    .option('--machine <vmcore>', 'a dump to bring back to life in place of the images')
+    .option('--jobs <number>', 'threads (default: one for each CPU)')
+    .option('--shard <i/n>', 'only part i of n; `compare merge` puts the parts together')
+    .option('-o, --output <file>', 'the results (default: compare.ndjson)')
+    .option('--resume', 'go on with the results of that name')
+    .option('--force', 'replace results of that name')
+    .action(() => {
+      if (node.args.length > 0) unknownCommand(node, node.args[0]!);
+      return handlers.compare({ action: 'run', flags: node.opts<CompareFlags>() }, settings());
+    });
+  addExamples(node, [
+    ['tsdump compare', 'every method under every scenario that comes along'],
+    ['tsdump compare --methods kexec,mkdump --scenarios lkdtm', 'two methods, the whole grid'],
+    ['tsdump compare --resume', 'go on where it was stopped'],
+    ['tsdump compare --shard 1/4 -o part-1.ndjson', 'a quarter of it, for CI'],
+  ]);
+  const merge = node
+    .command('merge')
+    .summary('put the results of shards together')
+    .description(
+      'Puts the results of the shards of one campaign together, prints the comparison, and ' +
+        'writes them sorted. A trial that stands in several counts once.',
+    )
+    .argument('<results...>', 'what `compare -o` wrote')
+    .option('-o, --output <file>', 'where the merged results go')
+    .option('--force', 'overwrite it')
+    .action((files: string[]) => {
+      const { output, force } = merge.opts<CompareFlags>();
+      const request = { action: 'merge', files, output, force: force === true } as const;
+      return handlers.compare(request, settings());
+    });
+  addExamples(merge, [
+    ['tsdump compare merge part-1.ndjson part-2.ndjson -o all.ndjson', 'one campaign again'],
+  ]);
+}
