@@ -2,6 +2,7 @@
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CopyQueue } from '../../src/capture/live/copy-queue.ts';
+import { virtioScsi } from '../../src/machine/hardware.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import type { CaptureReport } from '../../src/trial/report.ts';
 import { Bench, openPanic } from '../support/machines.ts';
@@ -28,6 +29,17 @@ describe('live', () => {
     expect(report.failed).toMatchObject({ kind: 'refused', object: 'copy queue' });
     expect(report.verdict.class).toBe('none');
     expect((await live(['busy-writer:pages=900,for=100'])).verdict.class).toBe('complete');
+  });
+
+  test('is of one instant although protecting every page takes longer than a tick', async () => {
+    const cpu = {
+      ...virtioScsi.cpu,
+      filterPagesPerSecond: virtioScsi.cpu.filterPagesPerSecond / 100,
+    };
+    const slow = new Bench(await openPanic('null-process'), { hardware: { ...virtioScsi, cpu } });
+    expect((await slow.run({ method: 'live', level: 31 })).verdict.reasons).toEqual([
+      'every page due is there and equal',
+    ]);
   });
 
   test('hangs where a CPU does not come to be stopped, whatever the reason', async () => {

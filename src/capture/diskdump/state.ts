@@ -33,6 +33,13 @@ export interface DiskdumpState {
   /** Which registered partition it is at, and the next step to be done on it. */
   partition: number;
   step: number;
+  /**
+   * `risks`: no disk was beyond doubt, and those that may work are tried; `over`: a partition was
+   * chosen, and did not take the dump.
+   */
+  pass: 'strict' | 'risks' | 'over';
+  /** Disks whose adapter was reset, and what became of it: once for all their partitions. */
+  readonly resets: { readonly disk: number; readonly problem: string | undefined }[];
   selected: PagesToWrite | undefined;
   /** Seconds since 1970, of the header. */
   time: number;

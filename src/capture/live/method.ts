@@ -74,6 +74,8 @@ function stopMachine(machine: Machine, state: LiveState): StageResult {
     // With interrupts off, until all are let go.
     cpu.state = 'spinning';
   }
+  // No tick of its own comes in between either: what it counted would be of another instant.
+  panicCpu.state = 'spinning';
   return done;
 }
 

@@ -92,7 +92,7 @@ function zoneLock({ kernel, panic }: Machine): TypedWord[] {
   // Per CPU with CONFIG_NUMA.
   const node = attempt(() => kernel.memory.i32(kernel.perCpu('numa_node', panic.cpu))) ?? 0;
   const address = nodes[node] ?? nodes[0];
-  if (address === undefined) throw lacking('a memory node');
+  if (address === undefined) throw lacking('memory node');
   const data = kernel.object('struct pglist_data', address);
   const zones = Math.min(Number(data.nr_zones), 8);
   for (let index = zones - 1; index >= 0; index--) {
@@ -102,7 +102,7 @@ function zoneLock({ kernel, panic }: Machine): TypedWord[] {
     const lock = memberAddress(zone, 'lock');
     return [{ what: `lock of zone ${name}`, address: lock, bytes: spinLocked }];
   }
-  throw lacking('a zone with pages');
+  throw lacking('zone with pages');
 }
 
 function runQueueLock({ kernel, panic }: Machine): TypedWord[] {
@@ -121,7 +121,7 @@ function hardwareQueueLock({ kernel, panic }: Machine): TypedWord[] {
 
 function hostLock({ kernel }: Machine): TypedWord[] {
   const disk = disks(kernel).find(({ isScsi }) => isScsi);
-  if (disk === undefined) throw lacking('a SCSI disk');
+  if (disk === undefined) throw lacking('SCSI disk');
   const queue = queueState(kernel, disk.device);
   return [lockWord(scsiState(kernel, queue.address).hostLock)];
 }
