@@ -25,6 +25,8 @@ export interface AnalyzeRequest {
 export interface CaptureFlags extends InputFlags {
   readonly method: string;
   readonly generation?: string;
+  /** A line of a campaign's results. */
+  readonly replay?: string;
   readonly scenario?: string;
   readonly fault?: readonly string[];
   readonly seed?: string;
