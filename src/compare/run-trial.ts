@@ -69,7 +69,7 @@ export class TrialRunner {
   }
 }
 
-/** As `tsdump capture` has it: nobody ends a hang of an image of ours unless the scenario says so. */
+/** As `tsdump capture` has it: nobody ends a hang of our images unless the scenario says so. */
 function triggerOf({ trigger }: CampaignScenario, machine: string | null): object {
   if (trigger !== null) return { trigger };
   return machine === null ? { trigger: 'nobody' } : {};
