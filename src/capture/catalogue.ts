@@ -13,6 +13,8 @@ export interface Generation {
   readonly name: string;
   /** What is different in it, one line. */
   readonly title: string;
+  /** What it had instead of what the method says. */
+  readonly instead?: Partial<Pick<MethodDescription, 'format' | 'compressions' | 'levels'>>;
 }
 
 export interface MethodDescription {
@@ -99,8 +101,17 @@ const diskdump: MethodDescription = {
     "the crashed kernel's own disk driver, polled, to a formatted partition; ends in DISKDUMP",
   moment: 'after the panic',
   generations: [
-    { name: '1.0', title: 'samples the signatures of its partition (November 2004)' },
-    { name: '2004-05', title: 'reads all of its partition before it writes (May 2004)' },
+    { name: 'rhel4', title: 'one partition after the other; swap, filters, compression (2005)' },
+    {
+      name: '1.0',
+      title: 'chooses one partition and samples its signatures; ends in ELF (November 2004)',
+      instead: { format: 'elf', compressions: ['none'], levels: [0] },
+    },
+    {
+      name: '2004-05',
+      title: 'reads all of its partition, and dares a host whose lock is held (May 2004)',
+      instead: { format: 'elf', compressions: ['none'], levels: [0] },
+    },
   ],
   format: 'diskdump',
   compressions: ['none', 'zlib'],
@@ -182,7 +193,10 @@ export function methodWord(name: string, generation: string): string {
   return describe(name).generations[0].name === generation ? name : `${name}:${generation}`;
 }
 
-/** `lkcd-disk`, or with one of its generations: `lkcd-disk:2003`. Throws `usage`. */
+/**
+ * `lkcd-disk`, or with one of its generations: `lkcd-disk:2003`; the method as it was then. Throws
+ * `usage`.
+ */
 export function parseMethod(text: string): {
   readonly method: MethodDescription;
   readonly generation: string;
@@ -191,7 +205,8 @@ export function parseMethod(text: string): {
   const method = describe(name);
   const names = method.generations.map((generation) => generation.name);
   const generation = wanted ?? method.generations[0].name;
-  if (names.includes(generation)) return { method, generation };
+  const found = method.generations.find((one) => one.name === generation);
+  if (found !== undefined) return { method: { ...method, ...found.instead }, generation };
   const unknown = `${name} has no generation "${generation}"${suggestion(generation, names)}`;
   throw new DumpError('usage', unknown, { hint: `one of ${names.join(', ')}` });
 }

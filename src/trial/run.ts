@@ -8,6 +8,7 @@ import { KeptFile } from '../bytes/kept-file.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Source } from '../bytes/source.ts';
 import { jsonAddress } from '../bytes/text.ts';
+import { methodWord, parseMethod } from '../capture/catalogue.ts';
 import { selectPages } from '../capture/filter.ts';
 import {
   type CaptureOptions,
@@ -259,7 +260,7 @@ export class CaptureRun {
     const { cpu, task, message, evidence } = machine.panic;
     return {
       method: method.name,
-      format: method.format,
+      format: parseMethod(methodWord(method.name, options.generation)).method.format,
       ...options,
       machine: {
         name: machine.name,

@@ -10,9 +10,10 @@ import { isFormatted } from '../../src/dump/diskdump/layout.ts';
 import { openDump } from '../../src/dump/open.ts';
 import type { MachineOptions } from '../../src/machine/blueprint.ts';
 import { hardwareProfile } from '../../src/machine/hardware.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import type { CaptureReport } from '../../src/trial/report.ts';
 import { finish, type Prepared, prepared } from '../machine/stages.ts';
-import { flip, flipPhysical, u32, u64, world } from '../machine/support.ts';
+import { capture, flip, flipPhysical, u32, u64, world } from '../machine/support.ts';
 import { Bench, openPanic } from '../support/machines.ts';
 
 const twoDisks = { hardware: hardwareProfile('two-disks') };
@@ -152,11 +153,11 @@ describe('the list of partitions', () => {
 
 describe('partitions', () => {
   test.each([
-    ['1.0', 'diskdump 1.0', 'ok'],
-    ['1.0', 'swap', 'ok'],
-    ['1.0', 'file system', 'failed'],
-    ['1.0', 'diskdump 2004-05', 'failed'],
-  ] as const)('release %s and a partition that holds %s: %s', (_, holds, result) => {
+    ['diskdump 1.0', 'ok'],
+    ['swap', 'ok'],
+    ['file system', 'failed'],
+    ['diskdump 2004-05', 'failed'],
+  ] as const)('one that holds %s: %s', (holds, result) => {
     const run = alone({ dumpPartitionHolds: holds });
     const { last } = finish(run);
     expect(last.result).toBe(result);
@@ -171,7 +172,7 @@ describe('partitions', () => {
     const { start } = machine.disk.partition('dump');
     expect(machine.disk.writes.every(([from]) => from >= start + 4096)).toBe(true);
     machine.settleDisks();
-    const options = { level: 31, compression: 'none', generation: '1.0' } as const;
+    const options = { level: 31, compression: 'none', generation: 'rhel4' } as const;
     expect(saveDiskdump(machine, new MemorySink(), options, world)).toMatchObject({ remarks: [] });
     expect(isFormatted(machine.disk.peek(start + 4096, 4096), 1)).toBe(true);
     expect(saveDiskdump(machine, new MemorySink(), options, world)).toBeUndefined();
@@ -195,7 +196,7 @@ describe('partitions', () => {
     expect(finish(run).last.result).toBe('ok');
     machine.settleDisks();
     const sink = new MemorySink();
-    const options = { level: 31, compression: 'none', generation: '1.0' } as const;
+    const options = { level: 31, compression: 'none', generation: 'rhel4' } as const;
     saveDiskdump(machine, sink, options, world);
     const dump = await openDump(memorySource('dump', sink.bytes()), world);
     const text = new TextDecoder('latin1').decode(dump.readPage(pfn).bytes!.subarray(0, 64));
@@ -214,18 +215,31 @@ describe('on the machine that comes with tsdump', () => {
     stages.find((stage) => stage.name === name)!;
 
   test.each([
-    ['diskdump', 0, 'none'],
-    ['diskdump', 31, 'zlib'],
-    ['diskdump:2004-05', 31, 'none'],
-  ] as const)('%s at level %i, %s: complete', async (method, level, compression) => {
+    ['diskdump', 0, 'none', 'diskdump'],
+    ['diskdump', 31, 'zlib', 'diskdump'],
+    ['diskdump:1.0', 0, 'none', 'elf'],
+    ['diskdump:2004-05', 0, 'none', 'elf'],
+  ] as const)('%s at level %i, %s: complete, in %s', async (method, level, compression, format) => {
     const report = await run([], { method, level, compression });
     expect(report.verdict.reasons).toEqual(['every page due is there and equal']);
     expect(Object.values(report.verdict.answers!)).toEqual(Array(4).fill('equal'));
+    expect(report.format).toBe(format);
   });
+
+  test.each(['diskdump:1.0', 'diskdump:2004-05'])(
+    '%s filters and packs nothing',
+    async (method) => {
+      await expect(run([], { method, level: 1 })).rejects.toThrow(/cannot leave out/);
+      await expect(run([], { method, level: 0, compression: 'zlib' })).rejects.toThrow(
+        /does not compress/,
+      );
+    },
+  );
 
   test('the first release reads its whole partition, the later one samples', async () => {
     const time = async (method: string) => {
-      const { startNs, endNs } = stageOf(await run([], { method }), 'partition signatures');
+      const report = await run([], { method, level: 0 });
+      const { startNs, endNs } = stageOf(report, 'partition signatures');
       return endNs - startNs;
     };
     expect(await time('diskdump:2004-05')).toBeGreaterThan(100 * (await time('diskdump')));
@@ -300,6 +314,62 @@ describe('a held lock of the adapter', () => {
       retries: 1,
       remarks: [expect.stringMatching(new RegExp(`^sda1: .*${why}$`))],
     });
+  });
+});
+
+describe('the releases of 2004', () => {
+  const early = async (generation: string, image: string, ...faults: string[]) =>
+    new Bench(await openPanic(image)).run({ method: `diskdump:${generation}`, level: 0 }, faults);
+
+  test('choose a partition once: what goes wrong after that is for netdump, not for the next', async () => {
+    const request = { dump: await openPanic('null-process'), level: 0 };
+    const hang = (disk: number) => (machine: Machine) => {
+      machine.disks[disk]!.condition.hung = 'for good';
+    };
+    const machine = { ...world, ...twoDisks };
+    const remarksOf = async (method: string, disk: number) => {
+      const { report } = await capture({ ...request, method, machine, strike: hang(disk) });
+      expect(report.verdict.class).toBe('complete');
+      return report.stages.flatMap(({ remarks }) => remarks).join();
+    };
+    // The disk that was registered last comes first.
+    expect(await remarksOf('diskdump:1.0', 1)).toMatch(/^sdb1: .*reset; netdump is what is left/);
+    expect(await remarksOf('diskdump:1.0', 0)).not.toMatch(/netdump is what/);
+    expect(await remarksOf('diskdump', 0)).toMatch(/^sda1: [^;]*reset,/);
+  });
+
+  test('have never heard of swap areas', async () => {
+    const dump = await openPanic('null-process');
+    const machine = { ...world, dumpPartitionHolds: 'swap' } as const;
+    const { report } = await capture({ dump, method: 'diskdump:1.0', level: 0, machine });
+    expect(report.stages.flatMap(({ remarks }) => remarks).join()).toMatch(/block 0 has no/);
+    expect(report.disk.bytes).toBe(0);
+  });
+
+  test('allow_risky_dumps: the first dares a host whose own lock is held, and its reset waits for it', async () => {
+    const first = await early('2004-05', 'panic-host-lock');
+    expect(first.failed).toMatchObject({ name: 'adapter reset', kind: 'hang', object: 'sda1' });
+    expect(first.failed?.cause).toMatch(/host_lock is held: the reset of the adapter waits/);
+    expect(first.stages.flatMap(({ remarks }) => remarks)).toContain(
+      'sda1: host_lock is held, a risk that is taken',
+    );
+    expect(first.verdict.class).toBe('none');
+    const later = await early('1.0', 'panic-host-lock');
+    expect(later.verdict.class).toBe('complete');
+    expect(later.saved?.remarks).toEqual(['by netdump: ELF']);
+  });
+
+  test('a lock of the driver is no risk to any of them', async () => {
+    const report = await early('2004-05', 'scsi-dispatch');
+    expect(report.saved?.remarks).toEqual(['by netdump: ELF']);
+  });
+
+  test('a sound disk is preferred to a risk', async () => {
+    const dump = await openPanic('panic-host-lock');
+    const bench = new Bench(dump, twoDisks);
+    const report = await bench.run({ method: 'diskdump:2004-05', level: 0 });
+    expect(report.verdict.class).toBe('complete');
+    expect(report.stages.flatMap(({ remarks }) => remarks).join()).not.toMatch(/risk/);
   });
 });
 

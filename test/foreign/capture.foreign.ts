@@ -25,11 +25,15 @@ const folder = mkdtempSync(join(tmpdir(), 'tsdump-capture-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe.skipIf(!isComparable)('crash', () => {
-  test.each(['none', 'zlib'] as const)("opens diskdump's dump, %s", async (compression) => {
+  test.each([
+    ['diskdump', 31, 'none'],
+    ['diskdump', 31, 'zlib'],
+    ['diskdump:1.0', 0, 'none'],
+  ] as const)('opens the dump of %s, level %i, %s', async (method, level, compression) => {
     const dump = await openPanic('null-process');
-    const request = { dump, method: 'diskdump', level: 31, compression } as const;
-    const { run, bytes } = await capture(request);
-    const file = save(join(folder, compression), (sink) => sink.write(0, bytes));
+    const { run, bytes } = await capture({ dump, method, level, compression });
+    const name = `${method.replace(':', '-')}-${compression}`;
+    const file = save(join(folder, name), (sink) => sink.write(0, bytes));
     const { kernel, panic } = run.machine;
     const task = panic.task.toString(16);
     const [log, running, stack] = await askCrash({

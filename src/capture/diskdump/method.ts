@@ -5,7 +5,6 @@
  * goes to the next partition where it does not like what it finds, in the end to netdump.
  */
 
-import type { FormatRelease } from '../../dump/diskdump/layout.ts';
 import { pageLayout } from '../../linux/page-layout.ts';
 import { second } from '../../machine/clock.ts';
 import type { Disk } from '../../machine/disk.ts';
@@ -26,6 +25,7 @@ import { fallBack } from './last-resort.ts';
 import { choosePages } from './pages.ts';
 import { guarded, panicStages } from './panic.ts';
 import { partitionStages } from './partition.ts';
+import { isEarly, releaseOf } from './release.ts';
 import { loadModules, type ToRegister } from './resident.ts';
 import { saveDiskdump } from './save.ts';
 import { findScsiDisk, placeScsiDisk } from './scsi.ts';
@@ -65,6 +65,8 @@ function prepare(machine: Machine, options: CaptureOptions): DiskdumpState {
       : `the driver ${disk.driver} has no dump hooks: no partition could be registered`;
   const registered =
     refusal === undefined ? machine.disks.map((_, index) => register(machine, options, index)) : [];
+  // list_add(): until then the one that was registered last came first.
+  if (isEarly(options)) registered.reverse();
   const timeout = machine.kernel.symbol('panic_timeout').address;
   if (machine.virtual.u32(timeout) === 0) {
     const bytes = u32Bytes(panicSeconds);
@@ -82,6 +84,7 @@ function prepare(machine: Machine, options: CaptureOptions): DiskdumpState {
     refusal,
     partition: 0,
     step: 0,
+    pass: 'strict',
     selected: undefined,
     time: 0,
     pagesWritten: 0,
@@ -95,7 +98,7 @@ function register(machine: Machine, { generation }: CaptureOptions, index: numbe
   const { name, start, size } = partition;
   // One that holds something already was mistyped: the formatter was given another one.
   if (disk.holding(partition) === 'nothing') {
-    disk.format(partition, `diskdump ${generation as FormatRelease}`);
+    disk.format(partition, `diskdump ${releaseOf(generation)}`);
   }
   const found = index === 0 ? findScsiDisk(machine) : undefined;
   return { ...(found ?? madeUp(machine, name)), name, disk: index, start, size };

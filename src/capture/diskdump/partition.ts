@@ -5,7 +5,7 @@
 
 import { DumpError } from '../../bytes/errors.ts';
 import { latin1, latin1Bytes } from '../../bytes/text.ts';
-import { type FormatRelease, isFormatted, swapMark } from '../../dump/diskdump/layout.ts';
+import { isFormatted, swapMark } from '../../dump/diskdump/layout.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { MachineStop } from '../../machine/stop.ts';
 import { type CaptureTools, done, failed, type Stage, type StageResult } from '../method.ts';
@@ -13,6 +13,7 @@ import { PolledDisk, type Target } from './driver.ts';
 import { writeBitmaps, writeEnd, writeHeaders, writePages } from './dump.ts';
 import { giveUpDisks } from './last-resort.ts';
 import { factsOf, guarded, isIntact } from './panic.ts';
+import { canBeRisk, isEarly, releaseOf } from './release.ts';
 import { DumpPartition } from './resident.ts';
 import { problemOf } from './scsi.ts';
 import type { DiskdumpState } from './state.ts';
@@ -52,11 +53,12 @@ function bringTo(
 ): StageResult {
   if (state.fallback !== undefined) return { ...done, remarks: ['skipped: no partition is left'] };
   const remarks: string[] = [];
-  const before = state.partition;
+  let retries = 0;
   let result: StageResult = done;
   while (state.step <= last) {
     const target = targetOf(machine, state);
     if (target === undefined) {
+      if (startsOverWithRisks(state)) continue;
       const why = remarks.pop() ?? state.refusal ?? 'no partition is registered';
       const end = giveUpDisks(state, why);
       return { ...end, remarks: [...remarks, ...(end.remarks ?? [])] };
@@ -69,11 +71,22 @@ function bringTo(
     }
     const { name } = target.registered;
     remarks.push(result.cause.startsWith(name) ? result.cause : `${name}: ${result.cause}`);
-    state.partition++;
+    retries++;
+    if (state.step > 0 && isEarly(state.options)) state.pass = 'over';
+    state.partition = state.pass === 'over' ? state.registered.length : state.partition + 1;
     state.step = 0;
   }
-  const retries = state.partition - before;
   return { ...result, remarks, ...(retries === 0 ? {} : { retries }) };
+}
+
+/** A second look at all of them, where none was beyond doubt. */
+function startsOverWithRisks(state: DiskdumpState): boolean {
+  if (!canBeRisk(state.options) || state.pass !== 'strict' || state.registered.length === 0) {
+    return false;
+  }
+  state.pass = 'risks';
+  state.partition = 0;
+  return true;
 }
 
 /** What a driver reports ends the step, not the dump. */
@@ -111,11 +124,18 @@ function sanityCheck(machine: Machine, state: DiskdumpState, { registered }: Tar
     return failed('checksum error: the module scsi_dump may be compromised', 'module scsi_dump');
   }
   const problem = problemOf(machine, registered);
-  return problem === undefined ? done : failed(problem, registered.name);
+  if (problem === undefined) return done;
+  if (!problem.isRisk || state.pass === 'strict') return failed(problem.text, registered.name);
+  return { ...done, remarks: [`${registered.name}: ${problem.text}, a risk that is taken`] };
 }
 
-function quiesce(_: Machine, __: DiskdumpState, { disk }: Target): StageResult {
+function quiesce(machine: Machine, _: DiskdumpState, { disk, registered }: Target): StageResult {
   disk.execute();
+  // Whoever holds it is stopped.
+  const problem = problemOf(machine, registered);
+  if (problem?.isRisk === true) {
+    machine.clock.hang(`${problem.text}: the reset of the adapter waits for it`, registered.name);
+  }
   disk.quiesce();
   return done;
 }
@@ -127,8 +147,9 @@ function verify(_: Machine, { options }: DiskdumpState, target: Target): StageRe
   const blocks = Math.floor(size / blockSize);
   const [first] = chunksOf(blocks, 'sampled');
   const front = disk.read(start, (first?.count ?? 0) * blockSize);
-  if (isSwap(front)) return { ...done, remarks: [`${registered.name} is a swap area`] };
-  const release = options.generation as FormatRelease;
+  if (!isEarly(options) && isSwap(front))
+    return { ...done, remarks: [`${registered.name} is a swap area`] };
+  const release = releaseOf(options.generation);
   for (const chunk of chunksOf(blocks, release === '2004-05' ? 'all' : 'sampled')) {
     const bytes = disk.read(start + chunk.block * blockSize, chunk.count * blockSize);
     for (let index = 0; index < chunk.count; index++) {

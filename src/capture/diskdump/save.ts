@@ -1,7 +1,11 @@
-/** savecore after the reboot: a diskdump file of what is on a partition, which it formats again. */
+/**
+ * savecore after the reboot: a file of what is on a partition, which it formats again. That of
+ * RHEL 4 writes a diskdump file; those before it wrote what netdump's server writes.
+ */
 
 import type { Sink } from '../../bytes/sink.ts';
 import type { Source } from '../../bytes/source.ts';
+import { encodeUtf8 } from '../../bytes/text.ts';
 import type { DumpContent } from '../../dump/content.ts';
 import { formOf, partitionBlockSize } from '../../dump/diskdump/detect.ts';
 import {
@@ -21,12 +25,15 @@ import {
 import { isDumpedTo, PartitionPages } from '../../dump/diskdump/partition-read.ts';
 import { writeDiskdump } from '../../dump/diskdump/write.ts';
 import { DumpFile } from '../../dump/dump-file.ts';
-import { registersOf } from '../../dump/notes.ts';
+import { writeElf } from '../../dump/elf/write.ts';
+import { prstatusNote, registersOf } from '../../dump/notes.ts';
+import type { ElfNote } from '../../dump/types.ts';
 import { NewUtsname } from '../../dump/utsname.ts';
 import type { DiskContent, Partition } from '../../machine/disk.ts';
 import { finalName, incompleteName } from '../_net/link.ts';
 import type { AfterReboot, CaptureOptions, CaptureTools, Saved } from '../method.ts';
 import { saveFrom } from '../save-file.ts';
+import { isEarly } from './release.ts';
 
 interface Found {
   readonly disk: DiskContent;
@@ -42,7 +49,7 @@ interface Found {
 export function saveDiskdump(
   { disks, outside }: AfterReboot,
   sink: Sink,
-  _: CaptureOptions,
+  options: CaptureOptions,
   tools: CaptureTools,
 ): Saved | undefined {
   const found = disks.flatMap((disk) =>
@@ -56,15 +63,16 @@ export function saveDiskdump(
       }),
   );
   const whole = found.find(({ headers }) => statusProblem(headers) === undefined);
-  if (whole !== undefined) return saveOne(whole, sink, tools);
+  if (whole !== undefined) return saveOne(whole, sink, options, tools);
   const sent = saveFrom(outside, [finalName, incompleteName], sink);
   if (sent !== undefined) return { ...sent, remarks: [...sent.remarks, 'by netdump: ELF'] };
-  return found[0] && saveOne(found[0], sink, tools);
+  return found[0] && saveOne(found[0], sink, options, tools);
 }
 
 function saveOne(
   { disk, partition, source, headers }: Found,
   sink: Sink,
+  options: CaptureOptions,
   { codecs, progress }: CaptureTools,
 ): Saved {
   const pages = new PartitionPages(source, headers, codecs);
@@ -86,20 +94,29 @@ function saveOne(
     }),
   };
   const isPacked = (main.status & DumpStatus.compressed) !== 0;
-  const written = writeDiskdump(sink, content, {
-    compression: isPacked ? 'zlib' : 'none',
-    level: facts.level ?? 0,
-    codecs,
-    ...(progress === undefined ? {} : { progress }),
-  });
+  const watched = { codecs, ...(progress === undefined ? {} : { progress }) };
+  const written = isEarly(options)
+    ? writeElf(sink, { ...content, notes: notesOf(content) }, { style: 'netdump', ...watched })
+    : writeDiskdump(sink, content, {
+        compression: isPacked ? 'zlib' : 'none',
+        level: facts.level ?? 0,
+        ...watched,
+      });
   const problem = image.incomplete;
-  const release = releaseOf(source);
+  const release = formattedBy(source);
   if (release !== undefined) disk.format(partition, `diskdump ${release}`);
   return { bytes: written.bytes, remarks: problem === undefined ? [] : [problem] };
 }
 
+/** As a netdump has them. */
+function notesOf({ cpus, panic, vmcoreinfo }: DumpContent): ElfNote[] {
+  const { registers } = cpus[panic?.cpu ?? 0]!;
+  const text = vmcoreinfo && { name: 'VMCOREINFO', type: 0, desc: encodeUtf8(vmcoreinfo) };
+  return [prstatusNote(registers, 0), ...(text ? [text] : [])];
+}
+
 /** Undefined for a swap area: that is nobody's to format. */
-function releaseOf(source: Source): FormatRelease | undefined {
+function formattedBy(source: Source): FormatRelease | undefined {
   const front = source.read(0, partitionBlockSize);
   return formatReleases.find((release) => isFormatted(front, 0, release));
 }

@@ -22,6 +22,8 @@ export interface ScsiLayout {
   readonly host: number;
   /** Of the pointer to the lock. */
   readonly hostLock: number;
+  /** The lock that a host has of its own: default_lock. */
+  readonly ownLock: number;
   readonly driverLocks: readonly DriverLock[];
 }
 
@@ -46,17 +48,29 @@ const maxDevices = 4096;
 const typeDisk = 0;
 /** Place of the structures of our own in their page. */
 const own = { device: 0, host: 64, lock: 128 } as const;
-const ownLayout: ScsiLayout = { state: 0, host: 8, hostLock: 0, driverLocks: [] };
+const ownLayout: ScsiLayout = {
+  state: 0, host: 8, hostLock: 0, ownLock: own.lock - own.host, driverLocks: [],
+}; // biome-ignore format: one object
+
+interface Problem {
+  readonly text: string;
+  /** Only the lock that the host has of its own is held: the first release could not tell. */
+  readonly isRisk: boolean;
+}
 
 /** Why the disk must not be touched; undefined: it may. DumpErrors are faults. */
-export function problemOf({ panicCpu }: Machine, { device, scsi }: ScsiDisk): string | undefined {
+export function problemOf({ panicCpu }: Machine, { device, scsi }: ScsiDisk): Problem | undefined {
   const { memory } = panicCpu;
   const state = memory.u32(device + BigInt(scsi.state));
-  if (offline.has(state)) return `the device is offline (sdev_state ${state})`;
+  if (offline.has(state)) {
+    return { text: `the device is offline (sdev_state ${state})`, isRisk: false };
+  }
   const host = memory.u64(device + BigInt(scsi.host));
-  if (memory.u32(memory.u64(host + BigInt(scsi.hostLock))) !== 0) return 'host_lock is held';
   const held = scsi.driverLocks.find(({ offset }) => memory.u32(host + BigInt(offset)) !== 0);
-  return held && `${held.name} is held`;
+  if (held !== undefined) return { text: `${held.name} is held`, isRisk: false };
+  const lock = memory.u64(host + BigInt(scsi.hostLock));
+  if (memory.u32(lock) === 0) return undefined;
+  return { text: 'host_lock is held', isRisk: lock === host + BigInt(scsi.ownLock) };
 }
 
 /** The first SCSI disk of the kernel; undefined where it has none, or its types are not known. */
@@ -92,6 +106,7 @@ function layoutOf(machine: Machine, device: bigint): ScsiLayout {
     state: types.offsetOf('struct scsi_device', 'sdev_state'),
     host,
     hostLock: types.offsetOf('struct Scsi_Host', 'host_lock'),
+    ownLock: types.offsetOf('struct Scsi_Host', 'default_lock'),
     driverLocks: driverLocks(machine, machine.virtual.u64(device + BigInt(host))),
   };
 }

@@ -33,6 +33,11 @@ export interface DiskdumpState {
   /** Which registered partition it is at, and the next step to be done on it. */
   partition: number;
   step: number;
+  /**
+   * `risks`: no disk was beyond doubt, and those that may work are tried; `over`: a partition was
+   * chosen, and did not take the dump.
+   */
+  pass: 'strict' | 'risks' | 'over';
   selected: PagesToWrite | undefined;
   /** Seconds since 1970, of the header. */
   time: number;
