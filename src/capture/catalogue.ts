@@ -35,6 +35,8 @@ export interface MethodDescription {
   readonly compressions: readonly [CompressionName, ...CompressionName[]];
   /** UDP port of the server that takes the dump; undefined: it needs none. */
   readonly port?: number;
+  /** What somebody has to name for its dump to go to; undefined: nothing. */
+  readonly device?: 'partition';
   /** The levels that it knows, in makedumpfile's bits; undefined: all, 0 to 31. */
   readonly levels?: readonly number[];
 }
@@ -57,6 +59,7 @@ const lkcdDisk: MethodDescription = {
   format: 'lkcd',
   compressions: ['rle', 'zlib', 'none'],
   levels: [0, 16, 30],
+  device: 'partition',
 };
 
 const lkcdMem: MethodDescription = {
@@ -67,6 +70,7 @@ const lkcdMem: MethodDescription = {
   format: 'lkcd',
   compressions: ['zlib'],
   levels: [0, 16, 30],
+  device: 'partition',
 };
 
 const mkdump: MethodDescription = {
@@ -79,6 +83,7 @@ const mkdump: MethodDescription = {
   ],
   format: 'lkcd',
   compressions: ['zlib', 'none', 'rle'],
+  device: 'partition',
 };
 
 const lkcdNet: NetworkMethod = {
@@ -115,6 +120,7 @@ const diskdump: MethodDescription = {
   ],
   format: 'diskdump',
   compressions: ['none', 'zlib'],
+  device: 'partition',
 };
 
 const kexec: MethodDescription = {

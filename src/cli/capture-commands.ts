@@ -100,6 +100,13 @@ function addCaptureFlags(command: Command, known: readonly MethodDescription[]):
     ...words,
     word,
   ];
+  const takesDevice = known.some(({ device }) => device !== undefined);
+  if (takesDevice) {
+    command.option(
+      '--dump-device <what>',
+      'the dump device was mistyped: it is a file-system or swap of somebody else',
+    );
+  }
   return addInputOptions(command)
     .option(
       '--scenario <name|file>',

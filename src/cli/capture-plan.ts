@@ -9,6 +9,7 @@ import { DumpError } from '../bytes/errors.ts';
 import { shellWord } from '../bytes/text.ts';
 import { type MethodDescription, methodWord, parseMethod } from '../capture/catalogue.ts';
 import { type HardwareProfile, hardwareNames, hardwareProfile } from '../machine/hardware.ts';
+import { dumpDevices } from '../trial/faults/dump-device.ts';
 import { parseFault } from '../trial/faults/fault.ts';
 import type { Fault } from '../trial/faults/kind.ts';
 import { maxSeed } from '../trial/faults/random.ts';
@@ -68,7 +69,7 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
   const scenario = scenarioOf(flags);
   const image = scenario?.image ?? defaultScenario;
   const hardware = flags.hardware ?? scenario?.hardware;
-  const faults = faultsOf(flags, scenario);
+  const faults = faultsOf(flags, method, scenario);
   const seed = flags.seed === undefined ? randomInt(maxSeed + 1) : seedOf(flags.seed);
   return {
     choice: {
@@ -143,13 +144,24 @@ function scenarioOf({ scenario, machine }: CaptureFlags): Scenario | undefined {
 }
 
 /** A watchdog is a fault like any other: it can be left out to see what difference it makes. */
-function faultsOf({ fault = [], watchdog }: CaptureFlags, scenario?: Scenario): Fault[] {
+function faultsOf(flags: CaptureFlags, method: MethodDescription, scenario?: Scenario): Fault[] {
+  const { fault = [], watchdog } = flags;
   const seconds = watchdog === undefined ? scenario?.watchdog : secondsOf(watchdog);
   return [
     ...(scenario?.faults ?? []),
     ...(seconds === undefined ? [] : [`watchdog:seconds=${seconds}`]).map(parseFault),
+    ...dumpDeviceOf(flags, method).map(parseFault),
     ...fault.map(parseFault),
   ];
+}
+
+/** A mistyped one is a fault, too. */
+function dumpDeviceOf({ dumpDevice }: CaptureFlags, { name, device }: MethodDescription): string[] {
+  if (dumpDevice === undefined) return [];
+  if (device === undefined) {
+    throw new DumpError('usage', `--dump-device ${dumpDevice}: ${name} writes to no device`);
+  }
+  return [`partition-mistyped:holds=${oneOf('--dump-device', dumpDevice, dumpDevices)}`];
 }
 
 function secondsOf(text: string): number {
@@ -176,6 +188,7 @@ function commandLine(flags: CaptureFlags, command: string, seed: number): string
   for (const fault of flags.fault ?? []) add('--fault', fault);
   add('--hardware', flags.hardware);
   add('--watchdog', flags.watchdog);
+  add('--dump-device', flags.dumpDevice);
   add('--machine', flags.machine);
   add('--server', flags.server);
   add('--format', flags.format);

@@ -30,6 +30,7 @@ export interface CaptureFlags extends InputFlags {
   readonly seed?: string;
   readonly hardware?: string;
   readonly watchdog?: string;
+  readonly dumpDevice?: string;
   readonly machine?: string;
   readonly server?: string;
   readonly output?: string;

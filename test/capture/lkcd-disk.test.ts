@@ -5,6 +5,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { memorySource } from '../../src/bytes/source.ts';
+import { swapMark } from '../../src/dump/diskdump/layout.ts';
 import { openDump } from '../../src/dump/open.ts';
 import { blueprintOf, type MachineOptions } from '../../src/machine/blueprint.ts';
 import type { Machine } from '../../src/machine/machine.ts';
@@ -128,6 +129,18 @@ test.each(['lkcd-disk', 'lkcd-mem'])(
     expect(report.verdict.class).toBe('destructive');
   },
 );
+
+test('on a swap area the mark of the swap area stays, and so does the dump', async () => {
+  const options: Partial<MachineOptions> = { dumpPartitionHolds: 'swap' };
+  const blueprint = blueprintOf(await openPanic('null-process'), { ...world, ...options });
+  const run = new PreparedCapture(blueprint, { method: 'lkcd-disk', level: 30 }).begin();
+  run.finish(world);
+  const { disk } = run.machine;
+  const { start } = disk.partition('dump');
+  const mark = new TextDecoder().decode(disk.peek(start + swapMark.offset, swapMark.text.length));
+  expect(mark).toBe(swapMark.text);
+  expect((await concluded(run)).report.verdict.class).toBe('complete');
+});
 
 test('a CPU in the kernel is let go and runs on; an idle one comes to schedule() at once', async () => {
   const remarks = async (image: string): Promise<string> =>

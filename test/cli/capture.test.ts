@@ -72,6 +72,33 @@ test.each([
   expect(here('analyze', output, 'sys')).toMatchObject({ status: 0, stderr: '' });
 });
 
+describe('--dump-device: a device that was mistyped', () => {
+  test.each([
+    [['lkcd', 'disk'], 'file-system', 'destructive', /bytes outside of the dump area/],
+    [['mkdump'], 'file-system', 'destructive', /bytes outside of the dump area/],
+    [
+      ['diskdump'],
+      'file-system',
+      'complete',
+      /block 0 has no diskdump signature: it is left alone/,
+    ],
+    [['diskdump'], 'swap', 'complete', /sda1 is a swap area/],
+  ])('%s, %s: %s', (method, device, verdict, why) => {
+    const { stdout } = here(...method, '--dump-device', device, '--seed', '1');
+    expect(stdout).toMatch(why);
+    expect(stdout).toMatch(new RegExp(`^${verdict}: `, 'm'));
+    expect(stdout).toContain(`tsdump ${method.join(' ')} --dump-device ${device} --seed 1`);
+  });
+
+  test('a method without one refuses it', () => {
+    const run = here('capture', '--method', 'kexec', '--dump-device', 'swap');
+    expect(run.stderr).toMatch(/kexec writes to no device/);
+    expect(run.status).toBe(2);
+    expect(here('netdump', '--dump-device', 'swap').stderr).toMatch(/unknown option/);
+    expect(here('mkdump', '--dump-device', 'tape').stderr).toMatch(/one of file-system, swap/);
+  });
+});
+
 describe('exit status and output file', () => {
   test('a verdict that was not expected is 1', () => {
     const run = here('kexec', '--expect', 'none', '--quiet', '--level', '31');

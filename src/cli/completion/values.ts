@@ -69,6 +69,10 @@ const ofOptions: Readonly<Record<string, Values>> = {
     const { hardwareNames } = await import('../../machine/hardware.ts');
     return listed(hardwareNames, (name) => [name, '']);
   },
+  async 'dump-device'() {
+    const { dumpDevices } = await import('../../trial/faults/dump-device.ts');
+    return listed(dumpDevices, (name) => [name, '']);
+  },
   async expect() {
     const { verdictClasses } = await import('../../trial/verdict-classes.ts');
     return listed(verdictClasses, (name) => [name, '']);

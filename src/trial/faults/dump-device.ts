@@ -1,15 +1,28 @@
 /** What was wrong with the dump device when it was configured, long before the panic. */
 
 import { virtioScsi } from '../../machine/hardware.ts';
-import type { FaultKind } from './kind.ts';
+import { type FaultKind, wordOf } from './kind.ts';
+
+/** What a dump device can turn out to be. */
+export const dumpDevices = ['file-system', 'swap'] as const;
 
 const mistyped: FaultKind = {
   name: 'partition-mistyped',
   family: 'device',
-  summary: 'the partition that the dump goes to holds the file system of somebody else',
-  parameters: [],
+  summary: 'the partition that the dump goes to is in use for something else',
+  parameters: [
+    {
+      name: 'holds',
+      type: 'choice',
+      choices: dumpDevices,
+      default: 'file-system',
+      meaning: 'the file system of somebody else, or a swap area',
+    },
+  ],
   example: 'partition-mistyped',
-  configure: () => ({ dumpPartitionHolds: 'file system' }),
+  configure: (_, parameters) => ({
+    dumpPartitionHolds: wordOf(parameters, 'holds') === 'swap' ? 'swap' : 'file system',
+  }),
 };
 
 const withoutHooks: FaultKind = {
