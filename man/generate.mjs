@@ -17,20 +17,23 @@ for (const [name, text] of manualPages(commandTree(version), version)) {
 }
 writeFileSync(new URL('faults.md', reference), faultsPage());
 writeFileSync(new URL('scenarios.md', reference), scenariosPage(knownScenarios(), knownGrids()));
-writeFileSync(new URL('json/scenario-1.json', reference), `${jsonText(scenarioSchema(), '')}\n`);
+writeFileSync(
+  new URL('json/scenario-1.json', reference),
+  `${jsonText(scenarioSchema(), '', '')}\n`,
+);
 
 /** As the formatter has it: a list of plain values stands on one line where it fits there. */
-function jsonText(value, indent) {
+function jsonText(value, indent, name) {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const isList = Array.isArray(value);
   const isPlain = isList && value.every((item) => typeof item !== 'object');
   const flat = isPlain ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]` : '';
-  // The longest name before it.
-  if (isPlain && indent.length + flat.length < 80) return flat;
+  // A comma may follow.
+  if (isPlain && indent.length + name.length + flat.length < 100) return flat;
   const deeper = `${indent}  `;
   const parts = Object.entries(value).map(([key, item]) => {
     const name = isList ? '' : `${JSON.stringify(key)}: `;
-    return `${deeper}${name}${jsonText(item, deeper)}`;
+    return `${deeper}${name}${jsonText(item, deeper, name)}`;
   });
   if (parts.length === 0) return isList ? '[]' : '{}';
   const [open, close] = isList ? '[]' : '{}';

@@ -116,13 +116,15 @@ export function partitionsFor(
 ): Partition[][] {
   const bytes = ram.reduce((sum, range) => sum + range.end - range.start, 0) + partitionReserve;
   const size = options.dumpPartitionBytes ?? bytes;
-  const { disks } = options.hardware ?? virtioScsi;
+  const { disks, dumpPartitions } = options.hardware ?? virtioScsi;
+  const empty = { use: 'dump', size, holds: 'nothing' } as const;
   const first = partitionsOf('sda', [
     { use: 'dump', size, holds: options.dumpPartitionHolds ?? 'nothing' },
     { use: 'files', size: options.filesPartitionBytes ?? bytes, holds: 'nothing' },
+    ...Array.from({ length: dumpPartitions - 1 }, () => empty),
   ]);
   const others = Array.from({ length: disks - 1 }, (_, index) =>
-    partitionsOf(diskName(index + 1), [{ use: 'dump', size, holds: 'nothing' }]),
+    partitionsOf(diskName(index + 1), [empty]),
   );
   return [first, ...others];
 }

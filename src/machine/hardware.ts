@@ -15,6 +15,8 @@ export interface HardwareProfile {
   readonly name: string;
   /** Each on an adapter of its own; those behind the first have a dump partition and no more. */
   readonly disks: number;
+  /** On the first disk. */
+  readonly dumpPartitions: number;
   readonly disk: {
     readonly sectorSize: number;
     /** From the doorbell to the completion of an empty command. */
@@ -85,6 +87,7 @@ const cpuOfToday: HardwareProfile['cpu'] = {
 export const virtioScsi: HardwareProfile = {
   name: 'virtio-scsi',
   disks: 1,
+  dumpPartitions: 1,
   disk: {
     sectorSize: 512,
     commandNs: 100 * microsecond,
@@ -104,6 +107,10 @@ export const virtioScsi: HardwareProfile = {
 
 const twoDisks: HardwareProfile = { ...virtioScsi, name: 'two-disks', disks: 2 };
 
+const twoPartitions: HardwareProfile = {
+  ...virtioScsi, name: 'two-partitions', dumpPartitions: 2,
+}; // biome-ignore format: one object
+
 const pvscsi: HardwareProfile = {
   ...virtioScsi,
   name: 'pvscsi',
@@ -119,6 +126,7 @@ const pvscsi: HardwareProfile = {
 const scsi2004: HardwareProfile = {
   name: 'scsi-2004',
   disks: 1,
+  dumpPartitions: 1,
   disk: {
     sectorSize: 512,
     commandNs: 5 * millisecond,
@@ -155,6 +163,7 @@ const scsi2004: HardwareProfile = {
 const nvmeServer: HardwareProfile = {
   name: 'nvme-server',
   disks: 1,
+  dumpPartitions: 1,
   disk: {
     sectorSize: 4096,
     commandNs: 20 * microsecond,
@@ -172,7 +181,9 @@ const nvmeServer: HardwareProfile = {
   boot: { captureKernelNs: 8 * second, miniKernelNs: 500 * millisecond, firmwareNs: 90 * second },
 };
 
-const profiles: readonly HardwareProfile[] = [virtioScsi, twoDisks, pvscsi, scsi2004, nvmeServer];
+const profiles: readonly HardwareProfile[] = [
+  virtioScsi, twoDisks, twoPartitions, pvscsi, scsi2004, nvmeServer,
+]; // biome-ignore format: one list
 
 export const hardwareNames: readonly string[] = profiles.map(({ name }) => name);
 

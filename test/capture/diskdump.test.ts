@@ -317,6 +317,38 @@ describe('a held lock of the adapter', () => {
   });
 });
 
+describe('two partitions of one disk', () => {
+  const twoPartitions = { hardware: hardwareProfile('two-partitions') };
+  const report = async (method: string, ...faults: string[]) =>
+    new Bench(await openPanic('null-process'), twoPartitions).run({ method, level: 0 }, faults);
+  const remarks = ({ stages }: CaptureReport) => stages.flatMap((stage) => stage.remarks);
+
+  test('one that is not formatted is left alone, the next one takes the dump', async () => {
+    const mistyped = await report('diskdump', 'partition-mistyped');
+    expect(mistyped.verdict.class).toBe('complete');
+    expect(remarks(mistyped).join()).toMatch(/^sda1: block 0 has no diskdump signature/);
+    expect(mistyped.saved?.remarks).toEqual([]);
+    const sound = await report('diskdump');
+    const resets = (one: CaptureReport) =>
+      one.stages.reduce((sum, { startNs, endNs }) => sum + Math.floor((endNs - startNs) / 5e9), 0);
+    // Their adapter is reset once.
+    expect(resets(mistyped)).toBe(resets(sound));
+  });
+
+  test('in 2004 the last one is chosen, and with it netdump or nothing', async () => {
+    expect(remarks(await report('diskdump:1.0', 'partition-mistyped')).join()).not.toMatch(/sda1/);
+    const run = prepared('diskdump', twoPartitions);
+    expect(stateOf(run).registered.map(({ name }) => name)).toEqual(['sda1', 'sda3']);
+    expect(new Set(stateOf(run).registered.map(({ device }) => device)).size).toBe(1);
+  });
+
+  test('a disk that does not come back from its reset is lost with all of them', async () => {
+    const hung = await report('diskdump', 'disk-hung:until=never');
+    expect(remarks(hung).join()).toMatch(/sda1: .*reset.*sda3: .*reset.*netdump is what is left/);
+    expect(hung.saved?.remarks).toEqual(['by netdump: ELF']);
+  });
+});
+
 describe('the releases of 2004', () => {
   const early = async (generation: string, image: string, ...faults: string[]) =>
     new Bench(await openPanic(image)).run({ method: `diskdump:${generation}`, level: 0 }, faults);

@@ -64,7 +64,9 @@ function prepare(machine: Machine, options: CaptureOptions): DiskdumpState {
       ? undefined
       : `the driver ${disk.driver} has no dump hooks: no partition could be registered`;
   const registered =
-    refusal === undefined ? machine.disks.map((_, index) => register(machine, options, index)) : [];
+    refusal === undefined
+      ? machine.disks.flatMap((_, index) => register(machine, options, index))
+      : [];
   // list_add(): until then the one that was registered last came first.
   if (isEarly(options)) registered.reverse();
   const timeout = machine.kernel.symbol('panic_timeout').address;
@@ -85,6 +87,7 @@ function prepare(machine: Machine, options: CaptureOptions): DiskdumpState {
     partition: 0,
     step: 0,
     pass: 'strict',
+    resets: [],
     selected: undefined,
     time: 0,
     pagesWritten: 0,
@@ -92,16 +95,20 @@ function prepare(machine: Machine, options: CaptureOptions): DiskdumpState {
   };
 }
 
-function register(machine: Machine, { generation }: CaptureOptions, index: number): ToRegister {
+/** The dump partitions of one disk. */
+function register(machine: Machine, { generation }: CaptureOptions, index: number): ToRegister[] {
   const disk: Disk = machine.disks[index]!;
-  const partition = disk.partition('dump');
-  const { name, start, size } = partition;
-  // One that holds something already was mistyped: the formatter was given another one.
-  if (disk.holding(partition) === 'nothing') {
-    disk.format(partition, `diskdump ${releaseOf(generation)}`);
-  }
+  const partitions = disk.partitions.filter(({ use }) => use === 'dump');
   const found = index === 0 ? findScsiDisk(machine) : undefined;
-  return { ...(found ?? madeUp(machine, name)), name, disk: index, start, size };
+  const scsi = found ?? madeUp(machine, partitions[0]!.name);
+  return partitions.map((partition) => {
+    const { name, start, size } = partition;
+    // One that holds something already was mistyped: the formatter was given another one.
+    if (disk.holding(partition) === 'nothing') {
+      disk.format(partition, `diskdump ${releaseOf(generation)}`);
+    }
+    return { ...scsi, name, disk: index, start, size };
+  });
 }
 
 function madeUp(machine: Machine, name: string) {

@@ -129,15 +129,25 @@ function sanityCheck(machine: Machine, state: DiskdumpState, { registered }: Tar
   return { ...done, remarks: [`${registered.name}: ${problem.text}, a risk that is taken`] };
 }
 
-function quiesce(machine: Machine, _: DiskdumpState, { disk, registered }: Target): StageResult {
+function quiesce(machine: Machine, state: DiskdumpState, target: Target): StageResult {
+  const { disk, registered } = target;
   disk.execute();
-  // Whoever holds it is stopped.
-  const problem = problemOf(machine, registered);
-  if (problem?.isRisk === true) {
-    machine.clock.hang(`${problem.text}: the reset of the adapter waits for it`, registered.name);
+  const known = state.resets.find((one) => one.disk === registered.disk);
+  if (known !== undefined) {
+    return known.problem === undefined ? done : failed(known.problem, registered.name);
   }
-  disk.quiesce();
-  return done;
+  // Whoever holds it is stopped.
+  const held = problemOf(machine, registered);
+  if (held?.isRisk === true) {
+    machine.clock.hang(`${held.text}: the reset of the adapter waits for it`, registered.name);
+  }
+  const result = orRefusal(() => {
+    disk.quiesce();
+    return done;
+  });
+  const problem = result.result === 'failed' ? result.cause : undefined;
+  state.resets.push({ disk: registered.disk, problem });
+  return result;
 }
 
 /** A partition that nobody formatted for dumps may be somebody's file system. */

@@ -38,6 +38,8 @@ export interface DiskdumpState {
    * chosen, and did not take the dump.
    */
   pass: 'strict' | 'risks' | 'over';
+  /** Disks whose adapter was reset, and what became of it: once for all their partitions. */
+  readonly resets: { readonly disk: number; readonly problem: string | undefined }[];
   selected: PagesToWrite | undefined;
   /** Seconds since 1970, of the header. */
   time: number;
