@@ -253,7 +253,7 @@ describe('lists', () => {
     expect(data).toMatchObject({
       scenario: 'lkdtm/timer/bug/disk-busy',
       again: expect.stringContaining('--scenario lkdtm/timer/bug/disk-busy '),
-      faults: [{ fault: 'disk-busy' }, { fault: 'busy-writer:pages=200' }],
+      faults: [{ fault: 'disk-busy' }, { fault: 'queue-busy' }, { fault: 'busy-writer:pages=200' }],
     });
     const missing = here('kexec', '--scenario', 'lkdtm/timer/out-of-memory/idle');
     expect(missing.stderr).toContain('hint: an allocation in an interrupt fails at once');
