@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { catalogue, type MethodDescription, methodWords } from '../capture/catalogue.ts';
 import { verdictClasses } from '../trial/verdict-classes.ts';
 import { addExamples } from './examples.ts';
-import type { CaptureFlags, Handlers, SaveFlags, Settings } from './handlers.ts';
+import type { CaptureFlags, Handlers, NewScenarioFlags, SaveFlags, Settings } from './handlers.ts';
 import { addInputOptions } from './input-options.ts';
 import { unknownCommand } from './unknown-command.ts';
 
@@ -98,12 +98,13 @@ function compressText(known: readonly MethodDescription[]): string {
   return `${lists.join('; ')} (default: the first)`;
 }
 
+/** Of an option that may be repeated. */
+function collect(word: string, words: readonly string[] = []): readonly string[] {
+  return [...words, word];
+}
+
 /** `known`: the methods that the command runs. */
 function addCaptureFlags(command: Command, known: readonly MethodDescription[]): Command {
-  const collect = (word: string, words: readonly string[] = []): readonly string[] => [
-    ...words,
-    word,
-  ];
   const takesDevice = known.some(({ device }) => device !== undefined);
   if (takesDevice) {
     command.option(
@@ -166,7 +167,7 @@ export function addSave(program: Command, handlers: Handlers, settings: () => Se
 export function addScenario(program: Command, handlers: Handlers, settings: () => Settings): void {
   const node = program
     .command('scenario')
-    .summary('list, show and check scenarios: what crashes, and what befalls it')
+    .summary('list, show, check and make scenarios: what crashes, and what befalls it')
     .description(
       'A scenario is a small file: the image that panicked, the faults that befall its machine, ' +
         'its hardware. `tsdump capture --scenario` runs one. Without a command it lists them.',
@@ -181,6 +182,7 @@ export function addScenario(program: Command, handlers: Handlers, settings: () =
   addExamples(node, [
     ['tsdump scenario list', 'the scenarios that come along'],
     ['tsdump scenario show disk-hung', 'what it is, and what a reader learns from it'],
+    ['tsdump scenario new mine.yaml --from disk-hung', 'one of your own'],
     ['tsdump scenario check mine.yaml', 'is a file of your own one?'],
   ]);
   const list = node
@@ -206,4 +208,35 @@ export function addScenario(program: Command, handlers: Handlers, settings: () =
     .argument('<file...>', 'YAML files')
     .action((files: string[]) => handlers.scenario({ action: 'check', files }, settings()));
   addExamples(check, [['tsdump scenario check *.yaml', 'all of them']]);
+  addNewScenario(node, handlers, settings);
+}
+
+function addNewScenario(parent: Command, handlers: Handlers, settings: () => Settings): void {
+  const node = parent
+    .command('new')
+    .summary('make a scenario file')
+    .description(
+      'Writes a scenario file of another scenario and of options, with its name as the name of ' +
+        'the scenario. What `scenario check` would refuse is not written. Expected verdicts are ' +
+        'kept only where nothing but title and why is another.',
+    )
+    .argument('<file>', 'a new file, NAME.yaml')
+    .option('--from <name|file>', 'the scenario to begin with (default: null-process)')
+    .option('--title <text>', 'what happens, in one line')
+    .option('--why <text>', 'what a reader learns from it')
+    .option('--image <name>', 'the image that panicked')
+    .option('--load <load>', 'what the machine was doing: idle, disk busy, network busy, both')
+    .option('--trigger <who>', 'who turns a hang into a panic: nmi-watchdog, nobody')
+    .option('--hardware <profile>', 'how fast disk and CPUs are')
+    .option('--watchdog <seconds>', 'a hardware watchdog')
+    .option('--fault <fault>', 'one more fault, KIND[:key=value,...]; may be repeated', collect)
+    .option('--force', 'overwrite the file')
+    .action((file: string) => {
+      const flags = node.opts<NewScenarioFlags>();
+      return handlers.scenario({ action: 'new', file, flags }, settings());
+    });
+  addExamples(node, [
+    ['tsdump scenario new mine.yaml --fault disk-hung', 'the usual crash, with a hung disk'],
+    ['tsdump scenario new deaf.yaml --from deaf-cpu --watchdog 600', 'another one, changed'],
+  ]);
 }

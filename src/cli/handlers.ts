@@ -111,7 +111,22 @@ export type CompareRequest =
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
-  | { readonly action: 'check'; readonly files: readonly string[] };
+  | { readonly action: 'check'; readonly files: readonly string[] }
+  | { readonly action: 'new'; readonly file: string; readonly flags: NewScenarioFlags };
+
+/** The options of `scenario new` as they were given. */
+export interface NewScenarioFlags {
+  readonly from?: string;
+  readonly title?: string;
+  readonly why?: string;
+  readonly image?: string;
+  readonly load?: string;
+  readonly trigger?: string;
+  readonly hardware?: string;
+  readonly watchdog?: string;
+  readonly fault?: readonly string[];
+  readonly force?: boolean;
+}
 
 export interface InfoRequest {
   readonly files: readonly string[];

@@ -1,13 +1,14 @@
-/** `tsdump scenario list`, `show` and `check`. */
+/** `tsdump scenario list`, `show`, `check` and `new`. */
 
 import type { Json } from '../analyze/command.ts';
+import { DumpError } from '../bytes/errors.ts';
 import { suggestion } from '../bytes/suggest.ts';
 import { plural, shellWord } from '../bytes/text.ts';
 import { oneLine, wrapped } from '../render/lines.ts';
 import { faultText, type Problem } from '../trial/faults/fault.ts';
 import { checkScenario, type Scenario } from '../trial/scenario.ts';
 import { exitStatus } from './exit-status.ts';
-import type { ScenarioRequest, Settings } from './handlers.ts';
+import type { NewScenarioFlags, ScenarioRequest, Settings } from './handlers.ts';
 import { imageNames } from './images.ts';
 import type { Io } from './io.ts';
 import {
@@ -19,6 +20,8 @@ import {
   missingCells,
   scenariosOf,
 } from './library.ts';
+import { newScenario } from './scenario-new.ts';
+import { textOutput } from './text-output.ts';
 import { packageVersion } from './version.ts';
 import { readText, scenarioFile, scenarioNames } from './world.ts';
 
@@ -56,6 +59,11 @@ export function answerScenario(request: ScenarioRequest, settings: Settings, io:
       const isGood = entries.every(({ problems }) => problems.length === 0);
       return isGood ? exitStatus.done : exitStatus.no;
     }
+    case 'new': {
+      const entries = [written(request.file, request.flags, io)];
+      print(entries, checkLines(entries), settings, io);
+      return exitStatus.done;
+    }
   }
 }
 
@@ -64,12 +72,35 @@ export function knownScenarios(): Scenario[] {
   return scenarioNames().flatMap((name) => entryOf(scenarioFile(name)).scenario ?? []);
 }
 
+/** Nothing is written that `check` would refuse. */
+function written(file: string, flags: NewScenarioFlags, io: Io): Entry {
+  if (!/\.ya?ml$/.test(file)) {
+    throw new DumpError('usage', `${file}: the name of a scenario file ends in .yaml`);
+  }
+  const text = newScenario(file, flags);
+  const entry = withImage(entryOfText(file, text));
+  const [problem] = entry.problems;
+  if (problem !== undefined) throw new DumpError('usage', problemText(problem));
+  const output = textOutput(file, flags.force === true ? 'overwrite' : 'keep', io);
+  try {
+    output.add(text);
+    output.finish();
+  } finally {
+    output.abort();
+  }
+  return entry;
+}
+
 function entriesOf(grid: GridFile): Entry[] {
   return scenariosOf(grid).map((scenario) => ({ file: grid.file, scenario, problems: [] }));
 }
 
 function entryOf(file: string): Entry {
-  const checked = checkScenario(readText(file));
+  return entryOfText(file, readText(file));
+}
+
+function entryOfText(file: string, text: string): Entry {
+  const checked = checkScenario(text);
   if ('value' in checked) return { file, scenario: checked.value, problems: [] };
   return { file, scenario: undefined, problems: checked.problems };
 }

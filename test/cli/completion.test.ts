@@ -33,7 +33,7 @@ describe('what fits', () => {
       ...['save', 'scenario', 'serve', 'completion', 'help'],
     ]);
     const [scenario] = (await fitting('scen')).candidates;
-    expect(scenario?.meaning).toMatch(/^list, show and check scenarios/);
+    expect(scenario?.meaning).toMatch(/^list, show, check and make scenarios/);
     expect(await values('help', 'cap')).toEqual(['capture']);
   });
 

@@ -4,7 +4,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { findScenario } from '../../src/cli/library.ts';
+import { newScenario } from '../../src/cli/scenario-new.ts';
 import { faultKinds } from '../../src/trial/faults/kinds.ts';
+import { checkScenario } from '../../src/trial/scenario.ts';
 import { machine, type Run, root, tsdump } from '../support/cli.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
@@ -250,7 +253,7 @@ describe('lists', () => {
     expect(data).toMatchObject({
       scenario: 'lkdtm/timer/bug/disk-busy',
       again: expect.stringContaining('--scenario lkdtm/timer/bug/disk-busy '),
-      faults: [{ fault: 'disk-busy' }, { fault: 'busy-writer:pages=200' }],
+      faults: [{ fault: 'disk-busy' }, { fault: 'queue-busy' }, { fault: 'busy-writer:pages=200' }],
     });
     const missing = here('kexec', '--scenario', 'lkdtm/timer/out-of-memory/idle');
     expect(missing.stderr).toContain('hint: an allocation in an interrupt fails at once');
@@ -317,5 +320,49 @@ describe('scenario check', () => {
   test('a file that cannot be read is a document too, with --json', () => {
     const run = here('scenario', 'check', 'nothing.yaml', '--json');
     expect(documentOf(run)).toMatchObject({ schema: 'scenarios/1', data: null });
+  });
+});
+
+describe('scenario new', () => {
+  const mine = (...words: string[]): Run => here('scenario', 'new', 'mine.yaml', ...words);
+
+  test('what options say is in the file, and `check` finds nothing wrong with it', () => {
+    const words = ['--from', 'deaf-cpu', '--fault', 'disk-slow:factor=2', '--watchdog', '600'];
+    const run = mine(...words, '--hardware', 'pvscsi', '--title', 'yes: "no"', '--why', '# w');
+    expect(run).toMatchObject({ status: 0, stdout: 'mine.yaml: ok, mine\n' });
+    expect(here('scenario', 'check', 'mine.yaml').status).toBe(0);
+    const { data } = documentOf(here('scenario', 'show', 'mine.yaml', '--json'));
+    const expected = {
+      ...{ name: 'mine', title: 'yes: "no"', why: '# w', hardware: 'pvscsi', watchdog: 600 },
+      ...{ faults: ['cpu-deaf', 'disk-slow:factor=2'], expect: {} },
+    };
+    expect(data['scenarios']).toMatchObject([{ scenario: expected }]);
+  });
+
+  test.each(names)('a copy of %s is the same but for its name', (from) => {
+    const checked = checkScenario(newScenario('mine.yaml', { from }));
+    expect(checked).toEqual({ value: { ...findScenario(from).scenario, name: 'mine' } });
+  });
+
+  test('a file that is there stays, unless --force says otherwise', () => {
+    writeFileSync(join(folder, 'mine.yaml'), 'precious');
+    expect(mine().stderr).toContain('--force');
+    expect(readFileSync(join(folder, 'mine.yaml'), 'utf8')).toBe('precious');
+    expect(mine('--force').status).toBe(0);
+    expect(readFileSync(join(folder, 'mine.yaml'), 'utf8')).toContain('name: mine\n');
+  });
+
+  test.each([
+    [['mine.yaml', '--fault', 'cpu-deef'], 'did you mean cpu-deaf or'],
+    [['mine.yaml', '--image', 'null-proces'], 'there is no image "null-proces"'],
+    [['mine.yaml', '--watchdog', 'soon'], 'watchdog: "soon" is no number of seconds'],
+    [['mine.yaml', '--from', 'bugg'], 'did you mean bug?'],
+    [['Mine.yaml'], 'name: "Mine" is no name'],
+    [['mine'], 'ends in .yaml'],
+  ])('%j is refused, and nothing is written', (words, message) => {
+    const run = here('scenario', 'new', ...words);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(run.stderr).toContain(message);
+    expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -2,12 +2,15 @@
 
 import { describe, expect, test } from 'vitest';
 import { DumpError } from '../../src/bytes/errors.ts';
+import { readerOf } from '../../src/capture/lkcd-disk/block-layer.ts';
 import type { CaptureTargets } from '../../src/capture/method.ts';
 import { openImage } from '../../src/cli/images.ts';
 import { world } from '../../src/cli/world.ts';
+import { disks, queueState } from '../../src/linux/block.ts';
 import { PhysicalMemory } from '../../src/linux/physical.ts';
 import { blueprintOf } from '../../src/machine/blueprint.ts';
-import { second } from '../../src/machine/clock.ts';
+import { millisecond, second } from '../../src/machine/clock.ts';
+import { receiveBuffers } from '../../src/machine/devices.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { parseFault } from '../../src/trial/faults/fault.ts';
 import type { WriteNote } from '../../src/trial/faults/kind.ts';
@@ -54,6 +57,8 @@ function only(fault: string, seed?: number, method?: keyof typeof prepared): Str
 function bytesAt(machine: Machine, { physical }: WriteNote, length: number): Uint8Array {
   return new PhysicalMemory(machine.memory).read(BigInt(physical!), length).slice();
 }
+
+const milliseconds = (count: number): number => count * millisecond;
 
 const hex = (bytes: Uint8Array): string =>
   Buffer.from(bytes)
@@ -286,6 +291,44 @@ describe('devices', () => {
     expect(bytesAt(machine, writes.at(-1)!, 64)).not.toEqual(
       bytesAt(struck([]).machine, writes.at(-1)!, 64),
     );
+  });
+
+  test('packets that arrive take the buffers of the ring in memory, each once', () => {
+    const { machine, effect, writes } = only('network-busy:packets=8,every=5,bytes=100');
+    expect(effect).toBe('scheduled');
+    expect(writes.map(({ atNs }) => atNs)).toEqual(
+      [5, 10, 15, 20, 25, 30, 35, 40].map(milliseconds),
+    );
+    const ring = receiveBuffers(machine.memory, image.options.devices!).map(({ start }) => start);
+    expect(writes.map(({ physical }) => Number(physical))).toEqual(ring.slice(0, 8));
+    const before = writes.map((write) => hex(bytesAt(machine, write, 100)));
+    machine.clock.spend(milliseconds(20), 'waiting');
+    const changed = writes.map(
+      (write, index) => hex(bytesAt(machine, write, 100)) !== before[index],
+    );
+    expect(changed).toEqual([true, true, true, true, false, false, false, false]);
+  });
+
+  test('packets for which no buffer is left are dropped', () => {
+    const { machine, remarks } = only('network-busy:packets=4096,every=1');
+    const ring = receiveBuffers(machine.memory, image.options.devices!);
+    expect(ring.length).toBeLessThan(4096);
+    expect(remarks[0]).toBe(`${ring.length} writes every 1 ms until its reset`);
+  });
+
+  test.each([
+    [8, 8],
+    [1024, 256],
+  ])('%i requests of a queue have %i of its tags, and no other queue has any', (requests, tags) => {
+    const taken = (machine: Machine): number[] => {
+      const [disk] = disks(machine.kernel);
+      const { hardware } = queueState(readerOf(machine), disk!.device);
+      return hardware.flatMap((queue) => queue.tags.map(({ depth, free }) => depth - free));
+    };
+    expect(taken(struck([]).machine)).toEqual([0, 0]);
+    const { machine, effect } = only(`queue-busy:requests=${requests}`);
+    expect(effect).toBe('done');
+    expect(taken(machine).sort()).toEqual([0, tags]);
   });
 
   test.each([

@@ -10,6 +10,7 @@ import { parseFault } from '../../src/trial/faults/fault.ts';
 import { numbered } from '../../src/trial/faults/strike.ts';
 import { parseScenario, type Scenario } from '../../src/trial/scenario.ts';
 import { Common, Trials } from '../../src/trial/trials.ts';
+import { verdictClasses } from '../../src/trial/verdict-classes.ts';
 import { root } from '../support/cli.ts';
 import { strictest } from '../support/machines.ts';
 
@@ -42,6 +43,12 @@ test('each says what it expects of every method, or why it expects nothing', () 
     if (methods.length === 0) expect(why, name).toContain('no verdict is the expected one');
     else expect(methods, name).toEqual(expect.arrayContaining(['kexec', 'mkdump']));
   }
+});
+
+test('every class of the judge is expected somewhere, but undecidable: our images are whole', () => {
+  const expected = new Set(scenarios.flatMap(({ expect: verdicts }) => Object.values(verdicts)));
+  const decidable = verdictClasses.filter((each) => each !== 'undecidable');
+  expect(decidable.filter((each) => !expected.has(each))).toEqual([]);
 });
 
 const expecting = scenarios.filter((scenario) => Object.keys(scenario.expect).length > 0);

@@ -63,6 +63,7 @@ const ofOptions: Readonly<Record<string, Values>> = {
     return listed([...writers.map(({ name }) => name), 'flat'], (name) => [name, '']);
   },
   scenario: scenarios,
+  from: scenarios,
   dir: files(),
   protocol: () => listed(['netdump', 'lkcd', 'both'], (name) => [name, '']),
   async hardware() {

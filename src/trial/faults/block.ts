@@ -18,7 +18,7 @@ import { irqDescriptors, irqFlags, irqState } from '../../linux/irq.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { type Effect, type FaultKind, type Strike, wordOf } from './kind.ts';
+import { type Effect, type FaultKind, numberOf, type Strike, wordOf } from './kind.ts';
 import { sum, type TypedWord, typedWrites } from './write.ts';
 
 const synthetic = 'synthetic: no stack of this machine has brought it about';
@@ -73,7 +73,21 @@ const interruptStuck: FaultKind = {
   },
 };
 
-export const blockFaults: readonly FaultKind[] = [queueStuck, interruptStuck];
+const queueBusy: FaultKind = {
+  name: 'queue-busy',
+  family: 'device',
+  summary: 'requests of the crashed kernel have their tags in its own queue of the disk',
+  parameters: [
+    { name: 'requests', type: 'number', min: 1, max: 1024, default: 32, meaning: 'how many' },
+  ],
+  example: 'queue-busy:requests=8',
+  strike({ machine }: Strike, parameters): Effect {
+    const words = moreTags(machine, numberOf(parameters, 'requests'));
+    return sum(typedWrites(machine, words), [synthetic]);
+  },
+};
+
+export const blockFaults: readonly FaultKind[] = [queueStuck, queueBusy, interruptStuck];
 
 /** Of the first disk. Throws `unsupported` where there is none. */
 export function firstQueue(kernel: Kernel): QueueState {
@@ -96,8 +110,18 @@ function depthOf({ kernel }: Machine, member: string): TypedWord {
   return { what: `request_queue.${member}`, address: address + offset, bytes: u32Bytes(1) };
 }
 
-/** All bits of the map set, none of them given back. */
-function takenTags({ kernel, panic }: Machine): TypedWord[] {
+/** A word of a map of tags: bits that were taken, and those of them that were given back. */
+interface TagWord {
+  readonly what: string;
+  readonly map: string;
+  /** Addresses. */
+  readonly taken: bigint;
+  readonly cleared: bigint;
+  readonly bits: number;
+}
+
+/** Of the hardware queue that requests of the panicking CPU go through. */
+function tagWords({ kernel, panic }: Machine): TagWord[] {
   const { tags } = hardwareQueueOf(kernel, firstQueue(kernel), panic.cpu);
   const at = (member: string): bigint =>
     BigInt(kernel.types.offsetOf('struct sbitmap_word', member));
@@ -109,12 +133,43 @@ function takenTags({ kernel, panic }: Machine): TypedWord[] {
     );
     return Array.from({ length: Math.ceil(depth / 2 ** shift) }, (_, index) => {
       const word = map + BigInt(index) * size;
-      const what = `${name} word ${index}`;
-      return [
-        { what, address: word + at('word'), bytes: u64Bytes(0xffff_ffff_ffff_ffffn) },
-        { what: `${what}, cleared`, address: word + at('cleared'), bytes: u64Bytes(0n) },
-      ];
-    }).flat();
+      return {
+        what: `${name} word ${index}`,
+        map: name,
+        taken: word + at('word'),
+        cleared: word + at('cleared'),
+        bits: Math.min(2 ** shift, depth - index * 2 ** shift),
+      };
+    });
+  });
+}
+
+/** All bits set, none of them given back. */
+function takenTags(machine: Machine): TypedWord[] {
+  return tagWords(machine).flatMap(({ what, taken, cleared }) => [
+    { what, address: taken, bytes: u64Bytes(0xffff_ffff_ffff_ffffn) },
+    { what: `${what}, cleared`, address: cleared, bytes: u64Bytes(0n) },
+  ]);
+}
+
+/** The first free tags of each map: as many as there are, at most `count`. */
+function moreTags(machine: Machine, count: number): TypedWord[] {
+  const left = new Map<string, number>();
+  return tagWords(machine).flatMap(({ what, map, taken, cleared, bits }) => {
+    let [word, given] = [machine.kernel.memory.u64(taken), machine.kernel.memory.u64(cleared)];
+    let more = left.get(map) ?? count;
+    for (let bit = 0; bit < bits && more > 0; bit++) {
+      const mask = 1n << BigInt(bit);
+      if ((word & ~given & mask) !== 0n) continue;
+      word |= mask;
+      given &= ~mask;
+      more--;
+    }
+    left.set(map, more);
+    return [
+      { what, address: taken, bytes: u64Bytes(word) },
+      { what: `${what}, cleared`, address: cleared, bytes: u64Bytes(given) },
+    ];
   });
 }
 
