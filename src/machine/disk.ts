@@ -209,13 +209,19 @@ export class Disk implements DiskContent {
 
   /** Reads by as many commands as it takes. */
   read(offset: number, length: number, limitNs = Number.POSITIVE_INFINITY): ReadResult {
+    const result = this.skim(length, limitNs);
+    return { result, bytes: result === 'ok' ? this.peek(offset, length) : new Uint8Array(0) };
+  }
+
+  /** The commands of a read, for who knows what it would give. */
+  skim(length: number, limitNs = Number.POSITIVE_INFINITY): ReadResult['result'] {
     assert(!this.#needsReset, 'a command before the controller was reset');
     for (let done = 0; done < length; done += this.#profile.maxTransfer) {
       const size = Math.min(this.#profile.maxTransfer, length - done);
       const result = this.#command('read', this.#commandNs(size), limitNs);
-      if (result !== 'ok') return { result, bytes: new Uint8Array(0) };
+      if (result !== 'ok') return result;
     }
-    return { result: 'ok', bytes: this.peek(offset, length) };
+    return 'ok';
   }
 
   /**
@@ -268,6 +274,19 @@ export class Disk implements DiskContent {
   /** What stands on a partition where nothing was written. */
   holding(partition: Partition): Holding {
     return this.#holdings[this.partitions.indexOf(partition)]!;
+  }
+
+  /** What stands in a range of one partition that nobody wrote to, and from where on. */
+  untouched(
+    offset: number,
+    length: number,
+  ): { readonly holding: Holding; readonly start: number } | undefined {
+    const isAround = ({ start, size }: Partition): boolean =>
+      offset >= start && offset + length <= start + size;
+    const partition = this.partitions.find(isAround);
+    if (partition === undefined) return undefined;
+    for (const _ of this.pieces(offset, length)) return undefined;
+    return { holding: this.holding(partition), start: partition.start };
   }
 
   /** Whatever was on a partition is gone: for set-up, and for the system after the reboot. */

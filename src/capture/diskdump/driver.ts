@@ -8,6 +8,7 @@
 import { DumpError } from '../../bytes/errors.ts';
 import { second } from '../../machine/clock.ts';
 import type { Disk } from '../../machine/disk.ts';
+import type { Holding } from '../../machine/holding.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Registered } from './scsi.ts';
 
@@ -74,7 +75,18 @@ export class PolledDisk {
   read(offset: number, length: number): Uint8Array {
     const { result, bytes } = this.#disk.read(offset, length, transferLimit);
     if (result === 'ok') return bytes;
-    throw this.#failed(`no answer to a read within ${transferLimit / second} s`);
+    throw this.#noAnswer();
+  }
+
+  /**
+   * Reads what nobody wrote to and is known by that; `start`: of its partition. False: it is not
+   * known, and was not read. Throws `io`.
+   */
+  readsUntouched(holding: Holding, start: number, offset: number, length: number): boolean {
+    const known = this.#disk.untouched(offset, length);
+    if (known?.holding !== holding || known.start !== start) return false;
+    if (this.#disk.skim(length, transferLimit) !== 'ok') throw this.#noAnswer();
+    return true;
   }
 
   /** The parts must not change any more. Throws `io`. */
@@ -90,6 +102,10 @@ export class PolledDisk {
   synchronize(): void {
     if (this.#disk.synchronize(commandLimit) === 'ok') return;
     throw this.#failed(`no answer to SYNCHRONIZE CACHE within ${commandLimit / second} s`);
+  }
+
+  #noAnswer(): DumpError {
+    return this.#failed(`no answer to a read within ${transferLimit / second} s`);
   }
 
   #failed(what: string): DumpError {
