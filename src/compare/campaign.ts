@@ -53,9 +53,11 @@ export const wholeCampaign: Shard = { index: 1, count: 1 };
 
 export function campaignScenario({ watchdog, faults, ...scenario }: Scenario): CampaignScenario {
   const { name, image, load, trigger, hardware } = scenario;
+  // A scenario of a grid: GRID/POINT/TYPE/LOAD.
+  const [, point = null, crash = null] = name.split('/');
   const watched = watchdog === undefined ? [] : [`watchdog:seconds=${watchdog}`];
   return {
-    ...{ name, image, point: null, crash: null, load },
+    ...{ name, image, point, crash, load },
     trigger: trigger ?? null,
     hardware: hardware ?? null,
     faults: [...faults.map(faultText), ...watched],
