@@ -10,16 +10,34 @@ import {
   type Shard,
   wholeCampaign,
 } from '../compare/campaign.ts';
+import { parseCampaignFile } from '../compare/campaign-file.ts';
 import { maxSeed } from '../trial/faults/random.ts';
 import type { Scenario } from '../trial/scenario.ts';
 import { parseLevel } from './capture-options.ts';
 import type { CompareFlags } from './handlers.ts';
 import { findScenario, gridNamed, knownGrids, scenariosOf } from './library.ts';
 import { knownScenarios } from './scenario.ts';
+import { readText } from './world.ts';
 
 /** What kdump is usually configured with. */
 const usualLevel = 31;
 const maxSeeds = 1_000_000;
+
+/** The options, and what they leave to the campaign's file. */
+export function withCampaignFile(flags: CompareFlags): CompareFlags {
+  if (flags.campaign === undefined) return flags;
+  const file = parseCampaignFile(readText(flags.campaign), flags.campaign);
+  const { methods, scenarios, seeds, firstSeed, level, machine } = file;
+  return {
+    ...(methods === undefined ? {} : { methods: methods.join(',') }),
+    ...(scenarios === undefined ? {} : { scenarios: scenarios.join(',') }),
+    ...(seeds === undefined ? {} : { seeds: String(seeds) }),
+    ...(firstSeed === undefined ? {} : { firstSeed: String(firstSeed) }),
+    ...(level === undefined ? {} : { level }),
+    ...(machine === undefined ? {} : { machine }),
+    ...flags,
+  };
+}
 
 export function planCampaign(flags: CompareFlags): Campaign {
   const { methods = 'all', scenarios = 'standard', machine = null } = flags;

@@ -21,14 +21,15 @@ export function addCompare(program: Command, handlers: Handlers, settings: () =>
     .helpCommand('help [command]', 'what a command does and takes')
     .allowExcessArguments();
   addInputOptions(node)
-    .option('--methods <names>', `all, or some with commas: ${methodWords.join(' ')}`, 'all')
+    .option('--campaign <file>', 'take what is not given here from a file: `compare init`')
+    .option('--methods <names>', `with commas: ${methodWords.join(' ')} (default: all)`)
     .option(
       '--scenarios <names>',
-      'all, standard, a grid (lkdtm), files or names, with commas; * stands for anything',
-      'standard',
+      'with commas: all, standard, lkdtm (a grid), names, files; * stands for anything ' +
+        '(default: standard)',
     )
-    .option('--seeds <number>', 'how many seeds each scenario is run with', '20')
-    .option('--first-seed <number>', 'the first of them', '0')
+    .option('--seeds <number>', 'how many seeds each scenario is run with (default: 20)')
+    .option('--first-seed <number>', 'the first of them (default: 0)')
     .option(
       '--level <level>',
       'pages to leave out, as far as a method can: 0-31 or names (default: 31)',
@@ -49,6 +50,20 @@ export function addCompare(program: Command, handlers: Handlers, settings: () =>
     ['tsdump compare --resume', 'go on where it was stopped'],
     ['tsdump compare --shard 1/4 -o part-1.ndjson', 'a quarter of it, for CI'],
   ]);
+  const init = node
+    .command('init')
+    .summary('write a campaign file to begin with')
+    .description(
+      'Writes a campaign file with comments: methods, scenarios, seeds, mixes and bounds, to be ' +
+        'changed and checked in.',
+    )
+    .argument('[file]', 'its name', 'compare.yaml')
+    .option('--force', 'overwrite it')
+    .action((file: string) => {
+      const { force } = init.opts<CompareFlags>();
+      return handlers.compare({ action: 'init', file, force: force === true }, settings());
+    });
+  addExamples(init, [['tsdump compare init', 'compare.yaml, for `compare --campaign`']]);
   const merge = node
     .command('merge')
     .summary('put the results of shards together')

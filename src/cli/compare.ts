@@ -4,11 +4,12 @@ import { existsSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { DumpError } from '../bytes/errors.ts';
 import { type Campaign, jobsOf, type TrialJob } from '../compare/campaign.ts';
+import { campaignTemplate } from '../compare/campaign-file.ts';
 import { mergeResults, parseResults, type Results } from '../compare/results.ts';
 import { type TrialLine, trialKey } from '../compare/trial-line.ts';
 import { type LineFile, lineFile } from '../host/line-file.ts';
 import { type NamedImage, sharedImages, type TrialPool, trialPool } from '../host/trial-pool.ts';
-import { numberOf, parseShard, planCampaign } from './campaign-plan.ts';
+import { numberOf, parseShard, planCampaign, withCampaignFile } from './campaign-plan.ts';
 import { exitStatus } from './exit-status.ts';
 import type { CompareFlags, CompareRequest, Settings } from './handlers.ts';
 import { foreignImage, openImage } from './images.ts';
@@ -33,8 +34,10 @@ export async function answerCompare(
   io: Io,
 ): Promise<number> {
   if (request.action === 'merge') return merge(request, settings, io);
-  const campaign = planCampaign(request.flags);
-  const trials = await runCampaign(campaign, request.flags, io);
+  if (request.action === 'init') return init(request, settings, io);
+  const flags = withCampaignFile(request.flags);
+  const campaign = planCampaign(flags);
+  const trials = await runCampaign(campaign, flags, io);
   print(campaign, trials, settings, io);
   return exitStatus.done;
 }
@@ -141,6 +144,22 @@ function resumed(file: string, campaign: Campaign): Results | undefined {
 
 function readResults(file: string): Results {
   return parseResults(readText(file, maxResults), file);
+}
+
+function init(
+  { file, force }: Extract<CompareRequest, { action: 'init' }>,
+  { quiet }: Settings,
+  io: Io,
+): number {
+  const output = textOutput(file, force ? 'overwrite' : 'keep', io);
+  try {
+    output.add(campaignTemplate);
+    output.finish();
+  } finally {
+    output.abort();
+  }
+  if (!quiet && file !== '-') io.out(`wrote ${file}: tsdump compare --campaign ${file}\n`);
+  return exitStatus.done;
 }
 
 function merge(

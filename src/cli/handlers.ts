@@ -86,6 +86,7 @@ export interface ServeFlags {
 
 /** The options of `compare` as they were given. */
 export interface CompareFlags extends InputFlags {
+  readonly campaign?: string;
   readonly methods?: string;
   readonly scenarios?: string;
   readonly seeds?: string;
@@ -101,6 +102,7 @@ export interface CompareFlags extends InputFlags {
 
 export type CompareRequest =
   | { readonly action: 'run'; readonly flags: CompareFlags }
+  | { readonly action: 'init'; readonly file: string; readonly force: boolean }
   | {
       readonly action: 'merge';
       readonly files: readonly string[];

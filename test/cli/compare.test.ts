@@ -111,6 +111,22 @@ describe('capture --replay', () => {
   });
 });
 
+describe('a campaign file', () => {
+  test('init writes one, which is not overwritten', () => {
+    expect(here('compare', 'init').stdout).toContain('tsdump compare --campaign compare.yaml');
+    expect(here('compare', 'init').status).toBe(6);
+    expect(here('compare', 'init', '--force').status).toBe(0);
+  });
+
+  test('says what is run; an option goes before it', () => {
+    const text = 'methods: [kexec]\nscenarios: [null-process]\nseeds: 2\n';
+    writeFileSync(join(folder, 'mine.yaml'), text);
+    here('compare', '--campaign', 'mine.yaml', '--seeds', '1', '-o', 'by-file');
+    expect(linesOf('by-file')).toHaveLength(2);
+    expect(JSON.parse(linesOf('by-file')[1]!)).toMatchObject({ method: 'kexec', seed: 0 });
+  });
+});
+
 test.each([
   [['--shard', '5/4'], 'a part is I/N'],
   [['--seeds', '0'], '--seeds 0'],
