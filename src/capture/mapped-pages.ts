@@ -67,7 +67,9 @@ export class MappedPages {
   #by(mapping: Mapping, inLarge: number): number | undefined {
     if ('first' in mapping) return mapping.first + inLarge;
     const { pfn, table, entries } = mapping;
-    if (this.#machine.memory.readPage(pfn).bytes !== table) return undefined;
+    const { memory } = this.#machine;
+    if (memory.readPage(pfn).bytes !== table) return undefined;
+    memory.watcher?.onRead(pfn, 8 * inLarge, 8 * inLarge + 8, 'page table');
     const low = entries.getUint32(8 * inLarge, true);
     if ((low & presentBit) === 0) return undefined;
     return (entries.getUint32(8 * inLarge + 4, true) & 0xfffff) * 2 ** 20 + (low >>> 12);

@@ -30,12 +30,17 @@ export function addCapture(program: Command, handlers: Handlers, settings: () =>
     'run a trial of `tsdump compare` again: a line of its results, or FILE:NUMBER',
   );
   addCaptureFlags(door, catalogue).action(run(door));
+  door.option(
+    '--explain-needs <methods>',
+    'print what methods need intact of the crashed kernel instead: names with commas, or all',
+  );
   addExamples(door, [
     ['tsdump capture', 'the usual crash, by mkdump'],
     ['tsdump capture --list', 'methods, scenarios and faults, each with an example'],
     ['tsdump capture --scenario disk-hung --method kexec', 'another crash, by a second kernel'],
     ['tsdump kexec --fault memory:by=dma,region=slab,writes=4', 'with damage of your own'],
     ['tsdump capture --machine vmcore --level user,free', 'your own vmcore, filtered'],
+    ['tsdump capture --explain-needs kexec,lkcd-disk', 'what each needs of the crashed kernel'],
   ]);
   for (const method of catalogue) {
     const node = methodCommand(program, method);

@@ -44,6 +44,8 @@ export interface CaptureFlags extends InputFlags {
   readonly keepDisk?: string;
   readonly force?: boolean;
   readonly list?: boolean;
+  /** Methods with commas, or `all`. */
+  readonly explainNeeds?: string;
 }
 
 /** The options of `save` as they were given. */

@@ -150,6 +150,14 @@ async function capture(
     const { listChoices } = await import('./choices.ts');
     return listChoices(settings, io);
   }
+  if (flags.explainNeeds !== undefined) {
+    const { explainNeeds } = await import('./needs.ts');
+    try {
+      return await explainNeeds(flags.explainNeeds, flags, settings, io);
+    } catch (error) {
+      return sayFailure(error, { file: flags.machine ?? null, schema: 'needs/1', settings, io });
+    }
+  }
   const { captureDump } = await import('./capture.ts');
   try {
     return await captureDump(flags, command, settings, io);

@@ -33,12 +33,27 @@ export interface Page {
   readonly problem?: DumpError;
 }
 
+/** Told of what somebody reads of a memory, and as what. */
+export interface AccessWatcher {
+  /** Bytes of one page: an entry of a page table, or anything else. */
+  onRead(pfn: number, start: number, end: number, as: 'page table' | 'data'): void;
+  /** A virtual address was looked at as an object of this type. */
+  onObject(type: string, address: bigint): void;
+  /** A lock was looked at. */
+  onLock(name: string, address: bigint): void;
+  /** A CPU executes a function: what is read until it is done is code. */
+  onExecute(name: string): void;
+  onExecuted(): void;
+}
+
 /** Physical memory by page frame number (PFN). */
 export interface MemoryImage {
   readonly name: string;
   readonly pageSize: number;
   /** One past the highest PFN that the image knows of. */
   readonly endPfn: number;
+  /** Undefined: nobody wants to know. */
+  readonly watcher?: AccessWatcher | undefined;
   /** From the index alone, without reading contents: never `damaged`. */
   state(pfn: number): PageState;
   readPage(pfn: number): Page;

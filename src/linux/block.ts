@@ -151,7 +151,7 @@ export function scsiState(reader: ObjectMemory, queue: bigint): ScsiState {
   return {
     device: data,
     host: addressOf(host),
-    hostLock: { name: 'Scsi_Host.host_lock', address: lock, isHeld: isHeld(reader, lock) },
+    hostLock: spinLock(reader, 'Scsi_Host.host_lock', lock),
     isRunning: host.shost_state === running && device.sdev_state === running,
     isBlocked:
       host.host_blocked.counter > 0 ||
@@ -162,8 +162,13 @@ export function scsiState(reader: ObjectMemory, queue: bigint): ScsiState {
 }
 
 /** Is a qspinlock's word anything but free? On a real-time kernel: the first half of its owner. */
-export function isHeld({ memory }: ObjectMemory, lock: bigint): boolean {
+export function isHeld({ memory }: ObjectMemory, name: string, lock: bigint): boolean {
+  memory.physical.image.watcher?.onLock(name, lock);
   return memory.u32(lock) !== 0;
+}
+
+function spinLock(reader: ObjectMemory, name: string, address: bigint): SpinLock {
+  return { name, address, isHeld: isHeld(reader, name, address) };
 }
 
 function wholeDisk(kernel: KernelCore, address: bigint): KernelDisk | undefined {
@@ -206,7 +211,7 @@ function isDead(queue: KernelObject): boolean {
 function lockOf(reader: ObjectMemory, view: KernelObject, member: string): SpinLock {
   const address = memberAddress(view, member);
   const type = member === 'queue_lock' ? 'request_queue' : 'blk_mq_hw_ctx';
-  return { name: `${type}.${member}`, address, isHeld: isHeld(reader, address) };
+  return spinLock(reader, `${type}.${member}`, address);
 }
 
 function elevatorLock(reader: ObjectMemory, queue: KernelObject): SpinLock[] {
@@ -217,7 +222,7 @@ function elevatorLock(reader: ObjectMemory, queue: KernelObject): SpinLock[] {
   if (type === undefined || reader.types.find(type) === undefined) return [];
   const offset = BigInt(reader.types.offsetOf(type, 'lock'));
   const address = (elevator.elevator_data as bigint) + offset;
-  return [{ name: `${type.slice(7)}.lock`, address, isHeld: isHeld(reader, address) }];
+  return [spinLock(reader, `${type.slice(7)}.lock`, address)];
 }
 
 function hardwareQueues(reader: ObjectMemory, queue: KernelObject): KernelObject[] {

@@ -30,7 +30,7 @@ const privateAlign = 32n;
 
 /** Addresses of the devices of a `struct net`. */
 function netDevices(reader: NetReader, net: bigint): bigint[] {
-  const head = net + offset(reader, 'struct net', 'dev_base_head');
+  const head = memberAt(reader, net, 'struct net', 'dev_base_head');
   return listed(reader, head, offset(reader, 'struct net_device', 'dev_list'), maxDevices);
 }
 
@@ -44,12 +44,12 @@ export function firstDevice(reader: NetReader, net: bigint): bigint | undefined 
 
 /** Where a poll context says which CPU polls it; -1: none does. */
 export function pollOwner(reader: NetReader, napi: bigint): bigint {
-  return napi + offset(reader, 'struct napi_struct', 'poll_owner');
+  return memberAt(reader, napi, 'struct napi_struct', 'poll_owner');
 }
 
 /** Addresses of the poll contexts of a device. */
 export function napisOf(reader: NetReader, device: bigint): bigint[] {
-  const head = device + offset(reader, 'struct net_device', 'napi_list');
+  const head = memberAt(reader, device, 'struct net_device', 'napi_list');
   return listed(reader, head, offset(reader, 'struct napi_struct', 'dev_list'), maxNapis);
 }
 
@@ -60,14 +60,14 @@ export function deviceName({ memory, types }: NetReader, device: bigint): string
 /** The six bytes of its hardware address. */
 export function hardwareAddress(reader: NetReader, device: bigint): Uint8Array {
   const { memory } = reader;
-  const at = device + offset(reader, 'struct net_device', 'dev_addr');
+  const at = memberAt(reader, device, 'struct net_device', 'dev_addr');
   // Since v5.17 (adeef3e32146) a pointer to const; an array before v2.6.33.
   return memory.read(memory.u64(at), 6).slice();
 }
 
 /** The address of a device's first transmit queue. */
 export function transmitQueue(reader: NetReader, device: bigint): bigint {
-  return reader.memory.u64(device + offset(reader, 'struct net_device', '_tx'));
+  return reader.memory.u64(memberAt(reader, device, 'struct net_device', '_tx'));
 }
 
 /** Where its lock stands, and the CPU that has it. */
@@ -76,8 +76,8 @@ export function transmitLock(
   queue: bigint,
 ): { readonly lock: bigint; readonly owner: bigint } {
   return {
-    lock: queue + offset(reader, 'struct netdev_queue', '_xmit_lock'),
-    owner: queue + offset(reader, 'struct netdev_queue', 'xmit_lock_owner'),
+    lock: memberAt(reader, queue, 'struct netdev_queue', '_xmit_lock'),
+    owner: memberAt(reader, queue, 'struct netdev_queue', 'xmit_lock_owner'),
   };
 }
 
@@ -93,13 +93,13 @@ export function virtioRings(reader: NetReader, device: bigint): VirtioRings {
   const { memory, types } = reader;
   const size = BigInt(types.sizeOf('struct net_device'));
   const own = device + ((size + privateAlign - 1n) & ~(privateAlign - 1n));
-  const send = memory.u64(own + offset(reader, 'struct virtnet_info', 'sq'));
-  const receive = memory.u64(own + offset(reader, 'struct virtnet_info', 'rq'));
-  const queue = memory.u64(send + offset(reader, 'struct send_queue', 'vq'));
-  const free = memory.u32(queue + offset(reader, 'struct virtqueue', 'num_free'));
+  const send = memory.u64(memberAt(reader, own, 'struct virtnet_info', 'sq'));
+  const receive = memory.u64(memberAt(reader, own, 'struct virtnet_info', 'rq'));
+  const queue = memory.u64(memberAt(reader, send, 'struct send_queue', 'vq'));
+  const free = memory.u32(memberAt(reader, queue, 'struct virtqueue', 'num_free'));
   return {
     room: Math.floor(free / 2),
-    receiveNapi: receive + offset(reader, 'struct receive_queue', 'napi'),
+    receiveNapi: memberAt(reader, receive, 'struct receive_queue', 'napi'),
   };
 }
 
@@ -116,6 +116,11 @@ function listed(reader: NetReader, head: bigint, toMember: bigint, limit: number
     link = reader.memory.u64(link);
   }
   return found;
+}
+
+function memberAt(reader: NetReader, address: bigint, type: string, member: string): bigint {
+  reader.memory.physical.image.watcher?.onObject(type, address);
+  return address + offset(reader, type, member);
 }
 
 function offset({ types }: NetReader, type: string, path: string): bigint {

@@ -97,6 +97,7 @@ function viewStruct(
   type: StructType,
   address: bigint,
 ): KernelObject {
+  memory.memory.physical.image.watcher?.onObject(typeName, address);
   const read = (name: string | symbol): MemberValue => {
     const member = typeof name === 'string' ? type.members.get(name) : undefined;
     if (member !== undefined) return readMember(memory, member, address);

@@ -53,12 +53,19 @@ export class PhysicalMemory {
   /** The same at an address that is a number, on a multiple of 8: for walks over tables. */
   u64At(address: number): bigint {
     const start = address % this.#pageSize;
-    const bytes = this.#slice(Math.floor(address / this.#pageSize), start, start + 8, address);
+    const pfn = Math.floor(address / this.#pageSize);
+    this.image.watcher?.onRead(pfn, start, start + 8, 'page table');
+    const bytes = this.#bytesOf(pfn, start, start + 8, address);
     return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   }
 
   /** The bytes `start` to `end` of one page. */
-  #slice(pfn: number, start: number, end: number, address: bigint | number): Uint8Array {
+  #slice(pfn: number, start: number, end: number, address: bigint): Uint8Array {
+    this.image.watcher?.onRead(pfn, start, end, 'data');
+    return this.#bytesOf(pfn, start, end, address);
+  }
+
+  #bytesOf(pfn: number, start: number, end: number, address: bigint | number): Uint8Array {
     const page = this.image.readPage(pfn);
     if (page.bytes === undefined) throw pageError(page, pfn, address);
     const present = page.present;

@@ -130,6 +130,7 @@ export class Cpu {
   /** A pointer member, as its address. */
   pointer(type: string, address: bigint, member: string): bigint {
     const offset = BigInt(this.#around.kernel.types.offsetOf(type, member));
+    this.#around.memory.watcher?.onObject(type, address);
     const value = this.memory.u64(address + offset);
     this.#tell('read', `${type}.${member}`, hex16(value));
     return value;
@@ -236,7 +237,10 @@ export class Cpu {
     if (trace.listener !== undefined) {
       this.#tell('execute', name, rangesText(code.address, executed));
     }
+    const { watcher } = this.#around.memory;
+    watcher?.onExecute(name);
     for (const [from, end] of executed) this.#fetch(name, code, from, end);
+    watcher?.onExecuted();
     clock.spend(hardware.cpu.functionNs, name);
     trace.span(`CPU ${this.number}`, start, clock.now, 'kernel');
   }

@@ -8,7 +8,7 @@
 import { DumpError } from '../bytes/errors.ts';
 import { zeroPageOf } from '../dump/content.ts';
 import { joinRuns } from '../dump/runs.ts';
-import type { MemoryImage, Page, PageRun, PageState } from '../dump/types.ts';
+import type { AccessWatcher, MemoryImage, Page, PageRun, PageState } from '../dump/types.ts';
 import { PageTracker, type Watch, type Writer } from './tracker.ts';
 
 export interface SavedMemory {
@@ -19,6 +19,8 @@ export interface SavedMemory {
 export class MachineMemory implements MemoryImage {
   readonly name: string;
   readonly pageSize: number;
+  /** Of who asks what a method depends on. */
+  watcher: AccessWatcher | undefined;
   readonly #base: MemoryImage;
   readonly #written: Map<number, Uint8Array>;
   /** Written pages that nobody else keeps: they are written in place. */

@@ -53,6 +53,7 @@ interface RunFacts {
   readonly stages: readonly StageReport[];
   /** What befell the machine before the instant. */
   readonly faults: readonly FaultNote[];
+  /** Where what the method consists of lies. */
   readonly targets: CaptureTargets;
   /** Why the outcome cannot be decided: a page that the input does not hold. */
   readonly lacking: string | undefined;
@@ -87,7 +88,8 @@ export class CaptureRun {
   /** What befell the machine before the instant. */
   readonly faults: readonly FaultNote[];
   readonly #stages: readonly Stage<unknown>[];
-  readonly #targets: CaptureTargets;
+  /** Where what the method consists of lies. */
+  readonly targets: CaptureTargets;
   readonly #state: unknown;
   /** Memory at the first step of the method. */
   readonly #instant: Snapshot;
@@ -114,7 +116,7 @@ export class CaptureRun {
     this.#stages = parts.method.stages(parts.options);
     this.stages = [...parts.stages];
     this.faults = parts.faults;
-    this.#targets = parts.targets;
+    this.targets = parts.targets;
     this.#lacking = parts.lacking;
   }
 
@@ -150,7 +152,7 @@ export class CaptureRun {
       instant: this.#instant.save(),
       stages: [...this.stages],
       faults: this.faults,
-      targets: this.#targets,
+      targets: this.targets,
       lacking: this.#lacking,
     };
   }
@@ -282,7 +284,7 @@ export class CaptureRun {
         pageSize: machine.memory.pageSize,
         endPfn: machine.memory.endPfn,
         ram: machine.ram,
-        targets: this.#targets,
+        targets: this.targets,
       },
       disk: {
         commands: machine.disks.reduce((sum, { commands }) => sum + commands, 0),

@@ -232,3 +232,34 @@ test('--verbose lists every change before the instant; no colour where no termin
   expect(lines.slice(first + 1).indexOf('')).toBe(Number(count));
   expect(stdout).not.toContain('\u001b');
 });
+
+describe('--explain-needs', () => {
+  test('compares methods, and says of each what it needs where', () => {
+    const run = here('capture', '--explain-needs', 'kexec,hypervisor', '--picture', 'needs.svg');
+    expect(`${run.status} ${run.stderr}`).toBe('0 ');
+    expect(run.stdout).toContain('locks: __kexec_lock');
+    expect(run.stdout).toMatch(/^hypervisor +1 +0 +0 /m);
+    expect(run.stdout.split('\n').every((line) => line.length <= 80)).toBe(true);
+    expect(readFileSync(join(folder, 'needs.svg'), 'utf8')).toMatch(/^<svg/);
+    expect(readdirSync(folder)).toEqual(['needs.svg']);
+  });
+
+  test('as JSON by its schema, of a dump of the user', () => {
+    const words = ['--machine', machine, '--level', '0', '--json'];
+    const run = here('capture', '--explain-needs', 'mkdump', ...words);
+    const document = JSON.parse(run.stdout);
+    expect(schemaProblems(document)).toEqual([]);
+    expect(document.data.needs[0]).toMatchObject({ method: 'mkdump', level: 0, stopped: null });
+  });
+
+  test.each([
+    [['--explain-needs', 'kexce'], 'kexec'],
+    [['--explain-needs', ','], 'no method is named'],
+    [['--explain-needs', 'kexec', '--fault', 'disk-hung'], '--fault means nothing'],
+    [['--explain-needs', 'kexec', '--picture', 'a.html'], 'needs are drawn as .svg'],
+  ])('%j is refused', (words, message) => {
+    const run = here('capture', ...words);
+    expect(run.status).toBe(2);
+    expect(run.stderr).toContain(message);
+  });
+});

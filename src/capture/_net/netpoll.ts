@@ -6,6 +6,7 @@
  * Source: net/core/netpoll.c, drivers/net/virtio_net.c, [netpoll of 2.6] netpoll_send_skb.
  */
 
+import { isHeld } from '../../linux/block.ts';
 import {
   deviceFlags,
   deviceName,
@@ -177,7 +178,7 @@ export class PolledNic {
     if ((state & deviceStates.start) === 0n) return undefined;
     const queue = transmitQueue(reader, device);
     const { lock, owner } = transmitLock(reader, queue);
-    if (reader.memory.u32(lock) !== 0) {
+    if (isHeld(reader, 'netdev_queue._xmit_lock', lock)) {
       const holder = reader.memory.i32(owner);
       const who = holder === nobody ? 'nobody says by whom' : `by CPU ${holder}`;
       this.#spin(`the transmit lock of ${name} is held, ${who}`);
@@ -230,5 +231,6 @@ export class PolledNic {
 }
 
 function pointer({ memory, types }: NetReader, at: bigint, type: string, member: string): bigint {
+  memory.physical.image.watcher?.onObject(type, at);
   return memory.u64(at + BigInt(types.offsetOf(type, member)));
 }

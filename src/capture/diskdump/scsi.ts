@@ -7,6 +7,7 @@
  */
 
 import { attempt } from '../../bytes/errors.ts';
+import { isHeld } from '../../linux/block.ts';
 import { u32Bytes, u64Bytes } from '../../machine/edit.ts';
 import type { Machine } from '../../machine/machine.ts';
 
@@ -59,17 +60,23 @@ interface Problem {
 }
 
 /** Why the disk must not be touched; undefined: it may. DumpErrors are faults. */
-export function problemOf({ panicCpu }: Machine, { device, scsi }: ScsiDisk): Problem | undefined {
+export function problemOf(
+  { panicCpu, kernel }: Machine,
+  { device, scsi }: ScsiDisk,
+): Problem | undefined {
   const { memory } = panicCpu;
   const state = memory.u32(device + BigInt(scsi.state));
   if (offline.has(state)) {
     return { text: `the device is offline (sdev_state ${state})`, isRisk: false };
   }
   const host = memory.u64(device + BigInt(scsi.host));
-  const held = scsi.driverLocks.find(({ offset }) => memory.u32(host + BigInt(offset)) !== 0);
+  const reader = { memory, types: kernel.types };
+  const isBusy = ({ name, offset }: DriverLock): boolean =>
+    isHeld(reader, name, host + BigInt(offset));
+  const held = scsi.driverLocks.find(isBusy);
   if (held !== undefined) return { text: `${held.name} is held`, isRisk: false };
   const lock = memory.u64(host + BigInt(scsi.hostLock));
-  if (memory.u32(lock) === 0) return undefined;
+  if (!isHeld(reader, 'Scsi_Host.host_lock', lock)) return undefined;
   return { text: 'host_lock is held', isRisk: lock === host + BigInt(scsi.ownLock) };
 }
 

@@ -77,13 +77,16 @@ function takeLock(machine: Machine): StageResult {
   const { kernel, panicCpu: cpu } = machine;
   // Since v6.1 (05c6257433b7 "panic, kexec: make __crash_kexec() NMI safe"); a mutex before.
   const lock = kernel.symbols.inKernel('__kexec_lock');
+  const { watcher } = machine.memory;
   if (lock !== undefined) {
+    watcher?.onLock('__kexec_lock', lock.address);
     const value = cpu.memory.i32(lock.address);
     if (value !== 0) return panicGoesOn(machine, `__kexec_lock is held (${value})`, '__kexec_lock');
     cpu.write(lock.address, u32Bytes(1), '__kexec_lock');
     return done;
   }
   const mutex = kernel.symbol('kexec_mutex').address;
+  watcher?.onLock('kexec_mutex', mutex);
   const owner = mutex + BigInt(kernel.types.offsetOf('struct mutex', 'owner'));
   const holder = cpu.memory.u64(owner);
   if (holder !== 0n) {

@@ -99,7 +99,8 @@ function submit(machine: Machine, state: LkcdDiskState): DriverFacts | undefined
   cpu.executePath(dispatch, 'blk_mq_dispatch_rq_list', 'scsi_queue_rq');
   if (state.isScsi) expectScsi(machine, queue.address);
   if (facts?.lock !== undefined) {
-    spinOn(machine, [{ ...facts.lock, isHeld: isHeld(readerOf(machine), facts.lock.address) }]);
+    const { name, address } = facts.lock;
+    spinOn(machine, [{ ...facts.lock, isHeld: isHeld(readerOf(machine), name, address) }]);
   }
   return facts;
 }
