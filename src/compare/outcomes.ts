@@ -46,10 +46,10 @@ export function resultsOf(lines: Iterable<TrialLine>): Results {
 
 function contradiction(one: TrialLine, other: TrialLine): DumpError {
   const { method, scenario, seed } = one;
-  const texts = [one, other].map(({ verdict, reason }) => `${verdict} (${reason})`);
+  const [first, second] = [one, other].map((line) => `${line.verdict} (${line.reason})`);
   return new DumpError(
     'mismatch',
-    `${method} in ${scenario} with seed ${seed} is ${texts[0]} in one line and ${texts[1]} in another`,
+    `${method} in ${scenario} with seed ${seed} is both ${first} and ${second}`,
     { hint: 'same seed, same verdict: the lines are of different builds, images or scenarios' },
   );
 }

@@ -18,7 +18,9 @@ describe('results', () => {
     expect(() => resultsOf([trialLine(), other])).toThrowError(
       expect.objectContaining({
         code: 'mismatch',
-        message: expect.stringMatching(/kexec in panic-idle with seed 1 is complete .*inaccurate/),
+        message: expect.stringMatching(
+          /kexec in panic-idle with seed 1 is both complete .*inaccurate/,
+        ),
       }),
     );
   });
