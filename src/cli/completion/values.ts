@@ -39,13 +39,8 @@ const ofOptions: Readonly<Record<string, Values>> = {
   svg: files('.svg'),
   script: files('.ts', '.mts', '.js', '.mjs'),
   'emit-types': files('.d.ts'),
-  async method() {
-    const { catalogue, methodWord } = await import('../../capture/catalogue.ts');
-    const words = catalogue.flatMap(({ name, generations, summary }) =>
-      generations.map((generation) => [methodWord(name, generation.name), summary] as const),
-    );
-    return listed(words, (word) => word);
-  },
+  method: methods,
+  'explain-needs': (typed) => listOf(typed, methods),
   async generation(_, node) {
     const { catalogue } = await import('../../capture/catalogue.ts');
     // A method that shares a command is called by both names.
@@ -80,9 +75,7 @@ const ofOptions: Readonly<Record<string, Values>> = {
   },
   async level(typed) {
     const { dumpLevelBits } = await import('../../linux/pages.ts');
-    const before = typed.slice(0, typed.lastIndexOf(',') + 1);
-    const left = Object.keys(dumpLevelBits).filter((name) => !before.split(',').includes(name));
-    return listed(left, (name) => [`${before}${name}`, '']);
+    return listOf(typed, () => listed(Object.keys(dumpLevelBits), (name) => [name, '']));
   },
   fault: faults,
 };
@@ -110,6 +103,28 @@ export async function operandValues(node: Command, typed: string): Promise<Compl
     default:
       return node.registeredArguments.length > 0 ? anyFile : nothing;
   }
+}
+
+async function methods(): Promise<Completion> {
+  const { catalogue, methodWord } = await import('../../capture/catalogue.ts');
+  const words = catalogue.flatMap(({ name, generations, summary }) =>
+    generations.map((generation) => [methodWord(name, generation.name), summary] as const),
+  );
+  return listed(words, (word) => word);
+}
+
+/** Words with commas between them: each once. */
+async function listOf(
+  typed: string,
+  values: () => Completion | Promise<Completion>,
+): Promise<Completion> {
+  const before = typed.slice(0, typed.lastIndexOf(',') + 1);
+  const { candidates } = await values();
+  return {
+    candidates: candidates
+      .filter(({ value }) => !before.split(',').includes(value))
+      .map(({ value, meaning }) => ({ value: `${before}${value}`, meaning })),
+  };
 }
 
 /** Those of a grid from its first slash on: there are hundreds. */
