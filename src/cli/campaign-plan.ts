@@ -11,6 +11,7 @@ import {
   wholeCampaign,
 } from '../compare/campaign.ts';
 import { parseCampaignFile } from '../compare/campaign-file.ts';
+import type { FieldMix } from '../compare/mix.ts';
 import { maxSeed } from '../trial/faults/random.ts';
 import type { Scenario } from '../trial/scenario.ts';
 import { parseLevel } from './capture-options.ts';
@@ -23,20 +24,27 @@ import { readText } from './world.ts';
 const usualLevel = 31;
 const maxSeeds = 1_000_000;
 
+/** What the options ask for, and what only the campaign's file can. */
+export interface CampaignFlags {
+  readonly flags: CompareFlags;
+  readonly mixes: readonly FieldMix[];
+}
+
 /** The options, and what they leave to the campaign's file. */
-export function withCampaignFile(flags: CompareFlags): CompareFlags {
-  if (flags.campaign === undefined) return flags;
+export function withCampaignFile(flags: CompareFlags): CampaignFlags {
+  if (flags.campaign === undefined) return { flags, mixes: [] };
   const file = parseCampaignFile(readText(flags.campaign), flags.campaign);
-  const { methods, scenarios, seeds, firstSeed, level, machine } = file;
-  return {
+  const { methods, scenarios, seeds, firstSeed, level, machine, require, mixes = [] } = file;
+  const options = {
+    ...(require === undefined ? {} : { require }),
     ...(methods === undefined ? {} : { methods: methods.join(',') }),
     ...(scenarios === undefined ? {} : { scenarios: scenarios.join(',') }),
     ...(seeds === undefined ? {} : { seeds: String(seeds) }),
     ...(firstSeed === undefined ? {} : { firstSeed: String(firstSeed) }),
     ...(level === undefined ? {} : { level }),
     ...(machine === undefined ? {} : { machine }),
-    ...flags,
   };
+  return { flags: { ...options, ...flags }, mixes };
 }
 
 export function planCampaign(flags: CompareFlags): Campaign {
@@ -53,6 +61,7 @@ export function planCampaign(flags: CompareFlags): Campaign {
     seeds: { first, count },
     level: flags.level === undefined ? usualLevel : parseLevel(flags.level),
     machine,
+    untilWidth: flags.untilWidth === undefined ? null : parseWidth(flags.untilWidth),
   };
 }
 
@@ -62,6 +71,12 @@ export function parseShard(text: string | undefined): Shard {
   const [, index = 0, count = 0] = (/^(\d{1,5})\/(\d{1,5})$/.exec(text) ?? []).map(Number);
   if (index >= 1 && index <= count) return { index, count };
   throw new DumpError('usage', `--shard ${text}: a part is I/N, as 1/4 is the first of four`);
+}
+
+function parseWidth(text: string): number {
+  const width = Number(text);
+  if (width > 0 && width < 1) return width;
+  throw new DumpError('usage', `--until-width ${text}: a width of an interval, as 0.02`);
 }
 
 export function numberOf(option: string, text: string, least: number, most: number): number {

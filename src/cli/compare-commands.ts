@@ -37,18 +37,24 @@ export function addCompare(program: Command, handlers: Handlers, settings: () =>
     .option('--machine <vmcore>', 'a dump to bring back to life in place of the images')
     .option('--jobs <number>', 'threads (default: one for each CPU)')
     .option('--shard <i/n>', 'only part i of n; `compare merge` puts the parts together')
+    .option(
+      '--until-width <width>',
+      'seeds are at most so many: none more once every interval is as narrow as this',
+    )
     .option('-o, --output <file>', 'the results (default: compare.ndjson)')
     .option('--resume', 'go on with the results of that name')
-    .option('--force', 'replace results of that name')
-    .action(() => {
-      if (node.args.length > 0) unknownCommand(node, node.args[0]!);
-      return handlers.compare({ action: 'run', flags: node.opts<CompareFlags>() }, settings());
-    });
+    .option('--force', 'replace results of that name');
+  addReportOptions(node).action(() => {
+    if (node.args.length > 0) unknownCommand(node, node.args[0]!);
+    return handlers.compare({ action: 'run', flags: node.opts<CompareFlags>() }, settings());
+  });
   addExamples(node, [
     ['tsdump compare', 'every method under every scenario that comes along'],
     ['tsdump compare --methods kexec,mkdump --scenarios lkdtm', 'two methods, the whole grid'],
     ['tsdump compare --resume', 'go on where it was stopped'],
     ['tsdump compare --shard 1/4 -o part-1.ndjson', 'a quarter of it, for CI'],
+    ["tsdump compare --require 'mkdump.complete >= 0.95'", 'status 1 unless that is shown'],
+    ['tsdump compare --baseline accepted.ndjson', 'status 1 where a method got worse'],
   ]);
   const init = node
     .command('init')
@@ -72,14 +78,29 @@ export function addCompare(program: Command, handlers: Handlers, settings: () =>
         'writes them sorted. A trial that stands in several counts once.',
     )
     .argument('<results...>', 'what `compare -o` wrote')
+    .option('--campaign <file>', 'take mixes and bounds from a campaign file')
     .option('-o, --output <file>', 'where the merged results go')
-    .option('--force', 'overwrite it')
-    .action((files: string[]) => {
-      const { output, force } = merge.opts<CompareFlags>();
-      const request = { action: 'merge', files, output, force: force === true } as const;
-      return handlers.compare(request, settings());
-    });
+    .option('--force', 'overwrite it');
+  addReportOptions(merge).action((files: string[]) => {
+    return handlers.compare({ action: 'merge', files, flags: merge.opts() }, settings());
+  });
   addExamples(merge, [
     ['tsdump compare merge part-1.ndjson part-2.ndjson -o all.ndjson', 'one campaign again'],
+    ['tsdump compare merge all.ndjson --markdown summary.md', 'what is known, told once more'],
   ]);
+}
+
+/** What is required of a campaign, and the forms that its comparison is told in. */
+function addReportOptions(node: Command): Command {
+  const collect = (value: string, before: string[] = []): string[] => [...before, value];
+  return node
+    .option(
+      '--require <bounds>',
+      "shares that must hold by the interval's worse end: 'mkdump.complete >= 0.95'",
+      collect,
+    )
+    .option('--baseline <results>', 'results that were accepted: no method may have got worse')
+    .option('--json [file]', 'the whole comparison as JSON, to a file or standard output')
+    .option('--junit <file>', 'gates and scenarios as JUnit XML')
+    .option('--markdown <file>', 'a summary, as GitHub and GitLab show it');
 }

@@ -97,20 +97,22 @@ export interface CompareFlags extends InputFlags {
   readonly machine?: string;
   readonly jobs?: string;
   readonly shard?: string;
+  readonly untilWidth?: string;
   readonly output?: string;
   readonly resume?: boolean;
   readonly force?: boolean;
+  readonly require?: readonly string[];
+  readonly baseline?: string;
+  /** A file, or true: standard output. */
+  readonly json?: string | true;
+  readonly junit?: string;
+  readonly markdown?: string;
 }
 
 export type CompareRequest =
   | { readonly action: 'run'; readonly flags: CompareFlags }
   | { readonly action: 'init'; readonly file: string; readonly force: boolean }
-  | {
-      readonly action: 'merge';
-      readonly files: readonly string[];
-      readonly output: string | undefined;
-      readonly force: boolean;
-    };
+  | { readonly action: 'merge'; readonly files: readonly string[]; readonly flags: CompareFlags };
 
 export type ScenarioRequest =
   | { readonly action: 'list' }

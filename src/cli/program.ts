@@ -189,7 +189,11 @@ function addCompletion(program: Command, handlers: Handlers): void {
  */
 export function globalsFirst(words: readonly string[]): string[] {
   const end = words.includes('--') ? words.indexOf('--') : words.length;
-  const isGlobal = (word: string, at: number): boolean => at < end && globals.has(word);
+  const command = words.find((word) => !word.startsWith('-'));
+  // What `compare` says in JSON may go to a file.
+  const isOwn = (word: string): boolean => word === '--json' && command === 'compare';
+  const isGlobal = (word: string, at: number): boolean =>
+    at < end && globals.has(word) && !isOwn(word);
   return [...words.filter(isGlobal), ...words.filter((word, at) => !isGlobal(word, at))];
 }
 

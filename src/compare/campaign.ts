@@ -33,6 +33,8 @@ export interface Campaign {
   readonly level: number;
   /** A dump of the user's in place of the scenarios' images. */
   readonly machine: string | null;
+  /** Seeds are at most those: no more once each rate is known so well, see `sequential.ts`. */
+  readonly untilWidth: number | null;
 }
 
 /** What a worker is given to do. Plain data. */

@@ -12,10 +12,13 @@ export interface Cause {
   readonly verdict: TrialLine['verdict'];
   readonly count: number;
   /** A trial to run again. */
-  readonly example: Pick<TrialLine, 'scenario' | 'seed' | 'reason'>;
+  readonly example: TrialLine;
 }
 
 export const quantiles = [0.05, 0.25, 0.5, 0.75, 0.95] as const;
+
+/** How many slow trials are named. */
+const slowest = 3;
 
 /** In the order of `quantiles`. */
 export type Quantiles = readonly number[];
@@ -27,17 +30,25 @@ export function causesOf(trials: readonly TrialLine[]): Cause[] {
   );
   return [...groups.values()]
     .map((group) => {
-      const { failed, verdict, scenario, seed, reason } = group[0]!;
+      const [example] = group;
+      const { failed, verdict } = example!;
       return {
         stage: failed?.stage ?? null,
         object: failed?.object ?? null,
         kind: failed?.kind ?? null,
         verdict,
         count: group.length,
-        example: { scenario, seed, reason },
+        example: example!,
       };
     })
     .sort((one, other) => other.count - one.count);
+}
+
+/** Complete trials that took longest, of different scenarios. */
+export function slowestOf(trials: readonly TrialLine[]): TrialLine[] {
+  const complete = trials.filter(isSuccess).sort((one, other) => other.dumpNs - one.dumpNs);
+  const ofScenarios = groupBy(complete, ({ scenario }) => scenario).values();
+  return [...ofScenarios].slice(0, slowest).map(([first]) => first!);
 }
 
 /** Null where no run was complete. */

@@ -3,16 +3,8 @@
  * it. What no one can decide, or what never called the method, is left out of rates and shown.
  */
 
-import { DumpError } from '../bytes/errors.ts';
 import { type VerdictClass, verdictClasses } from '../trial/verdict-classes.ts';
-import { type TrialLine, trialKey } from './trial-line.ts';
-
-/** Trials, each of them once, in the order in which they came. */
-export interface Results {
-  readonly lines: readonly TrialLine[];
-  /** Lines that said the same again. */
-  readonly repeated: number;
-}
+import type { TrialLine } from './trial-line.ts';
 
 const leftOut: readonly VerdictClass[] = ['not-triggered', 'undecidable'];
 
@@ -25,33 +17,6 @@ export function isCounted({ verdict }: Pick<TrialLine, 'verdict'>): boolean {
 
 export function isSuccess({ verdict }: Pick<TrialLine, 'verdict'>): boolean {
   return verdict === 'complete';
-}
-
-/** A key counts once. Throws `mismatch` where two lines of one differ in their verdict. */
-export function resultsOf(lines: Iterable<TrialLine>): Results {
-  const byKey = new Map<string, TrialLine>();
-  let repeated = 0;
-  for (const line of lines) {
-    const key = trialKey(line);
-    const known = byKey.get(key);
-    if (known === undefined) {
-      byKey.set(key, line);
-      continue;
-    }
-    if (known.verdict !== line.verdict) throw contradiction(known, line);
-    repeated++;
-  }
-  return { lines: [...byKey.values()], repeated };
-}
-
-function contradiction(one: TrialLine, other: TrialLine): DumpError {
-  const { method, scenario, seed } = one;
-  const [first, second] = [one, other].map((line) => `${line.verdict} (${line.reason})`);
-  return new DumpError(
-    'mismatch',
-    `${method} in ${scenario} with seed ${seed} is both ${first} and ${second}`,
-    { hint: 'same seed, same verdict: the lines are of different builds, images or scenarios' },
-  );
 }
 
 export interface Tally {

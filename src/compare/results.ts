@@ -3,14 +3,14 @@
  * file may end in the middle of a line: what wrote it was killed.
  */
 
-import { DumpError } from '../bytes/errors.ts';
+import { DumpError, within } from '../bytes/errors.ts';
 import type { Campaign } from './campaign.ts';
-import { type TrialLine, trialKey } from './trial-line.ts';
+import type { TrialLine } from './trial-line.ts';
+import { TrialSet } from './trial-set.ts';
 
 export interface Results {
   readonly campaign: Campaign;
-  /** By trialKey. */
-  readonly trials: ReadonlyMap<string, TrialLine>;
+  readonly trials: TrialSet;
   /** Characters up to the end of the last whole line. */
   readonly whole: number;
 }
@@ -26,37 +26,23 @@ export function parseResults(text: string, file: string): Results {
       hint: '`tsdump compare -o FILE` writes one',
     });
   }
-  const trials = new Map<string, TrialLine>();
+  const trials = new TrialSet();
   for (const [index, line] of rest.entries()) {
     if (!isTrial(line)) {
       throw new DumpError('corrupt', `line ${index + 2} is no trial`, { where: { file } });
     }
-    addTrial(trials, line, file);
+    within('', { file }, () => trials.add(line));
   }
   return { campaign: first, trials, whole };
-}
-
-/** The same trial twice counts once; it must have the same result. */
-export function addTrial(trials: Map<string, TrialLine>, line: TrialLine, file: string): void {
-  const key = trialKey(line);
-  const known = trials.get(key);
-  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(line)) {
-    const both = `${known.verdict} and ${line.verdict}`;
-    throw new DumpError('mismatch', `two results of ${key}: ${both}`, {
-      where: { file },
-      hint: 'they come from different versions of tsdump, or of an image',
-    });
-  }
-  trials.set(key, line);
 }
 
 /** One campaign out of the shards of it. Throws `mismatch` where they are not of one campaign. */
 export function mergeResults(
   parts: readonly { readonly file: string; readonly results: Results }[],
-): { readonly campaign: Campaign; readonly trials: ReadonlyMap<string, TrialLine> } {
+): Pick<Results, 'campaign' | 'trials'> {
   const [first] = parts;
   if (first === undefined) throw new DumpError('usage', 'no results to merge');
-  const trials = new Map<string, TrialLine>();
+  const trials = new TrialSet();
   const { campaign } = first.results;
   for (const { file, results } of parts) {
     if (JSON.stringify(results.campaign) !== JSON.stringify(campaign)) {
@@ -64,7 +50,7 @@ export function mergeResults(
         where: { file },
       });
     }
-    for (const line of results.trials.values()) addTrial(trials, line, file);
+    for (const line of results.trials.lines) within('', { file }, () => trials.add(line));
   }
   return { campaign, trials };
 }

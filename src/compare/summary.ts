@@ -5,13 +5,14 @@
  */
 
 import { type MethodDescription, parseMethod } from '../capture/catalogue.ts';
-import { type Cause, causesOf, costsOf, type Quantiles } from './causes.ts';
+import { type Cause, causesOf, costsOf, type Quantiles, slowestOf } from './causes.ts';
 import type { Mix } from './mix.ts';
-import { groupBy, type Results, type Tally, tallyOf } from './outcomes.ts';
+import { groupBy, type Tally, tallyOf } from './outcomes.ts';
 import { type Comparison, comparisonOf } from './pairs.ts';
 import { bootstrap, bootstrapRepetitions, bootstrapSeed } from './statistics/bootstrap.ts';
 import { type Interval, wilson } from './statistics/wilson.ts';
 import type { TrialLine } from './trial-line.ts';
+import type { TrialSet } from './trial-set.ts';
 
 /** Of all intervals. */
 export const level = 0.95;
@@ -39,6 +40,8 @@ export interface MethodSummary extends Rate {
   /** Of complete runs. */
   readonly dumpNs: Quantiles | null;
   readonly bytes: Quantiles | null;
+  /** Complete, of different scenarios; the slowest first. */
+  readonly slowest: readonly TrialLine[];
 }
 
 export interface CellSummary extends Rate {
@@ -72,7 +75,10 @@ export interface Summary {
   readonly comparison: Comparison;
 }
 
-export function summaryOf({ lines, repeated }: Results, mixes: readonly Mix[]): Summary {
+export function summaryOf(
+  { lines, repeated }: Pick<TrialSet, 'lines' | 'repeated'>,
+  mixes: readonly Mix[],
+): Summary {
   const byMethod = [...groupBy(lines, ({ method }) => method)];
   const count = (keyOf: (line: TrialLine) => string | number): number =>
     new Set(lines.map(keyOf)).size;
@@ -113,6 +119,7 @@ function methodOf(
     mixes: mixes.map((mix) => mixRate(trials, mix)),
     causes: causesOf(trials),
     ...costsOf(trials),
+    slowest: slowestOf(trials),
   };
 }
 

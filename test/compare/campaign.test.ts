@@ -19,6 +19,7 @@ const campaign: Campaign = {
   seeds: { first: 5, count: 4 },
   level: 31,
   machine: null,
+  untilWidth: null,
 };
 
 const line = (job: TrialJob, verdict: TrialLine['verdict'] = 'complete'): TrialLine => {
@@ -100,7 +101,7 @@ describe('results', () => {
     const twice = parseResults(fileOf([campaign, line(job!), line(job!)]), 'f');
     expect(twice.trials.size).toBe(1);
     const other = fileOf([campaign, line(job!), line(job!, 'none')]);
-    expect(() => parseResults(other, 'f')).toThrow('two results of kexec a 5: complete and none');
+    expect(() => parseResults(other, 'f')).toThrow('kexec in a with seed 5 is both complete');
   });
 
   test('shards of one campaign are the campaign; those of another are refused', () => {
@@ -109,7 +110,7 @@ describe('results', () => {
       const file = `part-${index}`;
       return { file, results: parseResults(fileOf([campaign, ...lines]), file) };
     });
-    expect([...mergeResults(parts).trials.keys()].sort()).toEqual(jobs.map(keyOf).sort());
+    expect(mergeResults(parts).trials.lines.map(trialKey).sort()).toEqual(jobs.map(keyOf).sort());
     const other = { ...campaign, level: 0 };
     const foreign = { file: 'g', results: parseResults(fileOf([other]), 'g') };
     expect(() => mergeResults([...parts, foreign])).toThrow('another campaign than that of part-1');

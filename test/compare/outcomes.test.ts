@@ -2,20 +2,21 @@
 
 import { describe, expect, test } from 'vitest';
 import { fieldMix, lkdtmMix, scenariosOf, uniformMix } from '../../src/compare/mix.ts';
-import { countedClasses, resultsOf, tallyOf } from '../../src/compare/outcomes.ts';
+import { countedClasses, tallyOf } from '../../src/compare/outcomes.ts';
+import { TrialSet } from '../../src/compare/trial-set.ts';
 import { verdictClasses } from '../../src/trial/verdict-classes.ts';
 import { trialLine } from './lines.ts';
 
 describe('results', () => {
   test('a seed that is repeated counts once', () => {
     const line = trialLine();
-    const results = resultsOf([line, trialLine({ seed: 2 }), { ...line, cpuMs: 7 }]);
+    const results = new TrialSet([line, trialLine({ seed: 2 }), { ...line }]);
     expect(results.lines.map(({ seed }) => seed)).toEqual([1, 2]);
     expect(results.repeated).toBe(1);
   });
   test('two verdicts of one trial are an error that names both', () => {
     const other = trialLine({ verdict: 'inaccurate', reason: '3 pages differ' });
-    expect(() => resultsOf([trialLine(), other])).toThrowError(
+    expect(() => new TrialSet([trialLine(), other])).toThrowError(
       expect.objectContaining({
         code: 'mismatch',
         message: expect.stringMatching(

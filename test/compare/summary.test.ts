@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from 'vitest';
 import { fieldMix, scenariosOf, uniformMix } from '../../src/compare/mix.ts';
-import { resultsOf } from '../../src/compare/outcomes.ts';
 import { type Summary, summaryOf } from '../../src/compare/summary.ts';
 import type { TrialLine } from '../../src/compare/trial-line.ts';
+import { TrialSet } from '../../src/compare/trial-set.ts';
 import { failedAt, trialLine } from './lines.ts';
 
 const scenarios = [
@@ -37,7 +37,7 @@ const mixes = (all: readonly TrialLine[]) => {
   const weights = { idle: 9, 'disk busy': 1 };
   return [uniformMix(facts), fieldMix({ name: 'fleet', by: 'load', weights }, facts)];
 };
-const summary = summaryOf(resultsOf(lines), mixes(lines));
+const summary = summaryOf(new TrialSet(lines), mixes(lines));
 
 function methodNamed(name: string, from: Summary = summary) {
   return from.methods.find(({ method }) => method === name)!;
@@ -63,7 +63,7 @@ describe('methods', () => {
     const some = lines.map((line): TrialLine => {
       return line.scenario === 'timer-busy' ? { ...line, verdict: 'not-triggered' } : line;
     });
-    const { mixes: rates } = methodNamed('kexec', summaryOf(resultsOf(some), mixes(some)));
+    const { mixes: rates } = methodNamed('kexec', summaryOf(new TrialSet(some), mixes(some)));
     expect(rates[1]).toMatchObject({ rate: 1, interval: null });
     expect(rates[1]!.covered).toBeCloseTo(0.9, 12);
   });
@@ -87,7 +87,7 @@ describe('methods', () => {
   });
   test('of none complete there are none', () => {
     const none = [trialLine({ verdict: 'partial' })];
-    expect(summaryOf(resultsOf(none), []).methods[0]).toMatchObject({ dumpNs: null, bytes: null });
+    expect(summaryOf(new TrialSet(none), []).methods[0]).toMatchObject({ dumpNs: null, bytes: null });
   });
 });
 
@@ -124,7 +124,7 @@ describe('pairs', () => {
     expect(cochran).toMatchObject({ n: 7, degrees: 2, blocks: 4 });
   });
   test('one method has nothing to be compared with', () => {
-    const one = summaryOf(resultsOf([trialLine()]), []);
+    const one = summaryOf(new TrialSet([trialLine()]), []);
     expect(one.comparison).toEqual({ cochran: null, pairs: [] });
   });
 });
