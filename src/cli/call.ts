@@ -53,6 +53,7 @@ export async function parseCall(words: readonly string[]): Promise<Parsed> {
     convert: refuse,
     repair: refuse,
     scenario: refuse,
+    compare: refuse,
     serve: refuse,
     completion: refuse,
   });

@@ -25,6 +25,10 @@ export function addCapture(program: Command, handlers: Handlers, settings: () =>
         'repeats it: same seed, same run.',
     )
     .option('--method <name>', `NAME or NAME:GENERATION: ${methodWords.join(' ')}`, 'mkdump');
+  door.option(
+    '--replay <line>',
+    'run a trial of `tsdump compare` again: a line of its results, or FILE:NUMBER',
+  );
   addCaptureFlags(door, catalogue).action(run(door));
   door.option(
     '--explain-needs <methods>',

@@ -22,6 +22,7 @@ import type { CaptureFlags } from './handlers.ts';
 import { type InputFlags, inputFlagsOf } from './input-options.ts';
 import { findScenario } from './library.ts';
 import { type Place, placeOf } from './place.ts';
+import { replayOf } from './replay.ts';
 
 /** What `tsdump capture` alone takes. */
 export const defaultScenario = 'null-process';
@@ -56,7 +57,9 @@ export interface CapturePlan {
 }
 
 /** `command` is the word that was used: `capture`, `mkdump`, `kexec`. */
-export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
+export function planCapture(given: CaptureFlags, command: string): CapturePlan {
+  const replay = given.replay === undefined ? undefined : replayOf(given.replay, given);
+  const flags = replay?.flags ?? given;
   const { method, generation } = parseMethod(methodOf(flags));
   const output = flags.output ?? freeName(method.name, method.format);
   checkFiles(
@@ -66,7 +69,7 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
     },
     flags.machine,
   );
-  const scenario = scenarioOf(flags);
+  const scenario = replay?.scenario ?? scenarioOf(flags);
   const image = scenario?.image ?? defaultScenario;
   const hardware = flags.hardware ?? scenario?.hardware;
   const faults = faultsOf(flags, method, scenario);
@@ -97,9 +100,15 @@ export function planCapture(flags: CaptureFlags, command: string): CapturePlan {
     trace: flags.trace,
     picture: flags.picture,
     keepDisk: flags.keepDisk,
-    isBare: flags.scenario === undefined && flags.machine === undefined && faults.length === 0,
-    again: commandLine(flags, command, seed),
+    isBare: isBare(given),
+    again: commandLine(given, command, seed),
   };
+}
+
+function isBare({ scenario, machine, fault, replay, watchdog, dumpDevice }: CaptureFlags): boolean {
+  return [scenario, machine, fault, replay, watchdog, dumpDevice].every(
+    (flag) => flag === undefined,
+  );
 }
 
 /** `--generation` is the word behind the colon, for a method that is a command. */
@@ -182,6 +191,8 @@ function commandLine(flags: CaptureFlags, command: string, seed: number): string
   const add = (option: string, value: string | undefined): void => {
     if (value !== undefined) words.push(option, shellWord(value));
   };
+  add('--replay', flags.replay);
+  if (flags.replay !== undefined) return words.join(' ');
   if (command === 'capture' && flags.method !== 'mkdump') add('--method', flags.method);
   add('--generation', flags.generation);
   add('--scenario', flags.scenario);

@@ -25,6 +25,8 @@ export interface AnalyzeRequest {
 export interface CaptureFlags extends InputFlags {
   readonly method: string;
   readonly generation?: string;
+  /** A line of a campaign's results. */
+  readonly replay?: string;
   readonly scenario?: string;
   readonly fault?: readonly string[];
   readonly seed?: string;
@@ -84,6 +86,34 @@ export interface ServeFlags {
   readonly count?: string;
 }
 
+/** The options of `compare` as they were given. */
+export interface CompareFlags extends InputFlags {
+  readonly campaign?: string;
+  readonly methods?: string;
+  readonly scenarios?: string;
+  readonly seeds?: string;
+  readonly firstSeed?: string;
+  readonly level?: string;
+  readonly machine?: string;
+  readonly jobs?: string;
+  readonly shard?: string;
+  readonly untilWidth?: string;
+  readonly output?: string;
+  readonly resume?: boolean;
+  readonly force?: boolean;
+  readonly require?: readonly string[];
+  readonly baseline?: string;
+  /** A file, or true: standard output. */
+  readonly json?: string | true;
+  readonly junit?: string;
+  readonly markdown?: string;
+}
+
+export type CompareRequest =
+  | { readonly action: 'run'; readonly flags: CompareFlags }
+  | { readonly action: 'init'; readonly file: string; readonly force: boolean }
+  | { readonly action: 'merge'; readonly files: readonly string[]; readonly flags: CompareFlags };
+
 export type ScenarioRequest =
   | { readonly action: 'list' }
   | { readonly action: 'show'; readonly name: string }
@@ -134,6 +164,7 @@ export interface Handlers {
   /** The last of the files is the one to write. */
   convert(files: readonly string[], flags: ConvertFlags, settings: Settings): void | Promise<void>;
   repair(files: readonly string[], flags: RepairFlags, settings: Settings): void | Promise<void>;
+  compare(request: CompareRequest, settings: Settings): void | Promise<void>;
   scenario(request: ScenarioRequest, settings: Settings): void | Promise<void>;
   completion(shell: string): void | Promise<void>;
 }

@@ -10,6 +10,7 @@ import { sayError, sayFailure } from './failure.ts';
 import type {
   AnalyzeRequest,
   CaptureFlags,
+  CompareRequest,
   ConvertFlags,
   RepairFlags,
   ScenarioRequest,
@@ -71,6 +72,9 @@ async function run(argv: readonly string[]): Promise<number> {
     },
     repair: async (files, flags, settings) => {
       status = await repair(files, flags, settings, processIo(settings));
+    },
+    compare: async (request, settings) => {
+      status = await compare(request, settings, processIo(settings));
     },
     scenario: async (request, settings) => {
       status = await scenario(request, settings, processIo(settings));
@@ -196,6 +200,15 @@ async function serve(flags: ServeFlags, settings: Settings, io: Io): Promise<num
     return await serveDumps(flags, settings, io);
   } catch (error) {
     return sayFailure(error, { file: null, schema: 'serve/1', settings, io });
+  }
+}
+
+async function compare(request: CompareRequest, settings: Settings, io: Io): Promise<number> {
+  const { answerCompare } = await import('./compare.ts');
+  try {
+    return await answerCompare(request, settings, io);
+  } catch (error) {
+    return sayFailure(error, { file: null, schema: 'compare/1', settings, io });
   }
 }
 

@@ -16,7 +16,7 @@ import { openInput } from './input.ts';
 import { inputFlagsOf } from './input-options.ts';
 import type { Io } from './io.ts';
 import { findScenario } from './library.ts';
-import { textOutput } from './text-output.ts';
+import { writeText } from './text-output.ts';
 import { packageVersion } from './version.ts';
 import { world } from './world.ts';
 
@@ -46,7 +46,7 @@ export async function explainNeeds(
   }
   if (picture !== undefined) {
     const existing = flags.force === true ? 'overwrite' : 'keep';
-    write(picture, needsSvg(needs, name), existing, io);
+    writeText(picture, needsSvg(needs, name), existing, io);
   }
   print(needs, name, settings, io);
   return exitStatus.done;
@@ -92,16 +92,6 @@ function measured(method: string, image: Image, flags: CaptureFlags): Promise<Ne
     ...{ method, level, dump: image.dump, codecs },
     machine: { sha256, ...image.options, ...profile },
   });
-}
-
-function write(file: string, text: string, existing: 'overwrite' | 'keep', io: Io): void {
-  const output = textOutput(file, existing, io);
-  try {
-    output.add(text);
-    output.finish();
-  } finally {
-    output.abort();
-  }
 }
 
 function print(needs: readonly Needs[], machine: string, settings: Settings, io: Io): void {

@@ -7,6 +7,7 @@ import { Command, type OptionValues } from 'commander';
 import { nodeOf } from '../analyze/parse.ts';
 import { commands } from '../analyze/table.ts';
 import { addCapture, addSave, addScenario } from './capture-commands.ts';
+import { addCompare } from './compare-commands.ts';
 import { addConvert, addRepair } from './convert-commands.ts';
 import { addCheck, addInfo } from './dump-commands.ts';
 import { addExamples } from './examples.ts';
@@ -61,6 +62,7 @@ export function createProgram(handlers: Handlers): Command {
   addCapture(program, handlers, settings);
   addSave(program, handlers, settings);
   addScenario(program, handlers, settings);
+  addCompare(program, handlers, settings);
   addServe(program, handlers, settings);
   addCompletion(program, handlers);
   // What `help` does not know it would answer with everything: it is refused like a command.
@@ -80,7 +82,7 @@ export function commandTree(version: string): Command {
   return createProgram({
     ...{ version, out: nothing, err: nothing, welcome: nothing },
     ...{ analyze: nothing, info: nothing, check: nothing, convert: nothing, repair: nothing },
-    ...{ capture: nothing, save: nothing, scenario: nothing, serve: nothing },
+    ...{ capture: nothing, save: nothing, scenario: nothing, serve: nothing, compare: nothing },
     completion: nothing,
   });
 }
@@ -187,7 +189,11 @@ function addCompletion(program: Command, handlers: Handlers): void {
  */
 export function globalsFirst(words: readonly string[]): string[] {
   const end = words.includes('--') ? words.indexOf('--') : words.length;
-  const isGlobal = (word: string, at: number): boolean => at < end && globals.has(word);
+  const command = words.find((word) => !word.startsWith('-'));
+  // What `compare` says in JSON may go to a file.
+  const isOwn = (word: string): boolean => word === '--json' && command === 'compare';
+  const isGlobal = (word: string, at: number): boolean =>
+    at < end && globals.has(word) && !isOwn(word);
   return [...words.filter(isGlobal), ...words.filter((word, at) => !isGlobal(word, at))];
 }
 

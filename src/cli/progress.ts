@@ -1,4 +1,7 @@
-/** One line in place that tells how far a dump is written or searched: share, rate, time left. */
+/**
+ * One line in place that tells how far a dump is written or searched, or how many trials were run:
+ * share, rate, time left.
+ */
 
 import type { Progress } from '../dump/content.ts';
 import type { Io } from './io.ts';
@@ -21,6 +24,27 @@ export function progressLine(
   label = '',
   now: () => number = () => performance.now(),
 ): ProgressLine {
+  const rate = (perSecond: number): string => {
+    return `${((perSecond * pageSize) / megabyte).toFixed(0)} MB/s`;
+  };
+  return lineInPlace(io, { label, what: 'pages', rate, now });
+}
+
+/** The same of the trials of a campaign. */
+export function trialProgress(io: Pick<Io, 'err'>): ProgressLine {
+  const rate = (perSecond: number): string => `${perSecond.toFixed(1)} a second`;
+  return lineInPlace(io, { label: '', what: 'trials', rate, now: () => performance.now() });
+}
+
+interface Counted {
+  readonly label: string;
+  readonly what: string;
+  readonly rate: (perSecond: number) => string;
+  readonly now: () => number;
+}
+
+function lineInPlace(io: Pick<Io, 'err'>, counted: Counted): ProgressLine {
+  const { label, now } = counted;
   const start = now();
   let drawn = Number.NEGATIVE_INFINITY;
   let width = 0;
@@ -29,7 +53,7 @@ export function progressLine(
       const at = now();
       if (at - drawn < interval && done < total) return;
       drawn = at;
-      const text = label + lineOf(done, total, pageSize, at - start);
+      const text = label + lineOf(done, total, at - start, counted);
       io.err(`\r${text.padEnd(width)}`);
       width = text.length;
     },
@@ -41,13 +65,12 @@ export function progressLine(
 }
 
 /** ` 42 % of 1048576 pages, 512 MB/s, 0:07 left`. */
-function lineOf(done: number, total: number, pageSize: number, passed: number): string {
+function lineOf(done: number, total: number, passed: number, { what, rate }: Counted): string {
   const percent = Math.floor((done * 100) / Math.max(1, total));
-  const share = `${String(percent).padStart(3)} % of ${total} pages`;
+  const share = `${String(percent).padStart(3)} % of ${total} ${what}`;
   if (passed < settled || done === 0) return share;
-  const rate = (done * pageSize * 1000) / passed / megabyte;
   const left = Math.ceil(((total - done) * passed) / done / 1000);
-  return `${share}, ${rate.toFixed(0)} MB/s, ${duration(left)} left`;
+  return `${share}, ${rate((done * 1000) / passed)}, ${duration(left)} left`;
 }
 
 /** `0:07`, `1:02:03`. */

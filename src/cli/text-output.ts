@@ -41,3 +41,19 @@ export function textOutput(path: string, overwrite: 'overwrite' | 'keep', io: Io
     abort: () => sink?.abort(),
   };
 }
+
+/** The whole of a file at once. */
+export function writeText(
+  path: string,
+  text: string,
+  existing: 'overwrite' | 'keep',
+  io: Io,
+): void {
+  const output = textOutput(path, existing, io);
+  try {
+    output.add(text);
+    output.finish();
+  } finally {
+    output.abort();
+  }
+}

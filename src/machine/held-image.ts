@@ -7,13 +7,16 @@ import { lowerBound } from '../bytes/ranges.ts';
 import { isZeroPage, zeroPageOf } from '../dump/content.ts';
 import { DumpOver } from '../dump/dump-over.ts';
 import type { Dump, Page, PageRun, PageState } from '../dump/types.ts';
+import { SharedDump } from './shared-image.ts';
 
 /** Above this, pages are decoded anew: still right, only slower. */
 const defaultLimit = 512 * 1024 * 1024;
 
 /** `dump` itself is neither changed nor closed; one that is held already is given back. */
 export function heldDump(dump: Dump, limitBytes = defaultLimit): Dump {
-  return dump instanceof HeldDump ? dump : new HeldDump(dump, limitBytes);
+  return dump instanceof HeldDump || dump instanceof SharedDump
+    ? dump
+    : new HeldDump(dump, limitBytes);
 }
 
 class HeldDump extends DumpOver {
