@@ -109,6 +109,17 @@ describe('what stands in the page', () => {
     expect(html).toContain('<h2>Methods by scenario</h2>');
     expect(html).toContain('<title>kexec, timer-idle\n4 of 4: 1.000 [0.510, 1.000]');
   });
+  test('where scenarios are too many for columns, methods are', async () => {
+    const many = Array.from({ length: 40 }, (_, at) =>
+      methods.map((method): TrialLine => {
+        return trialLine({ method, scenario: `situation-${at}`, point: null, crash: null });
+      }),
+    ).flat();
+    const html = await page(reportOn(many));
+    expect(xmlProblems(html)).toEqual([]);
+    expect(html.match(/<title>[\w:-]+, situation-/g)).toHaveLength(40 * methods.length);
+    expect(html).toContain('Apart, on the right');
+  });
   test('more mixes than shapes, two of them with one name to the eye', async () => {
     const mixes = Array.from({ length: 8 }, (_, at): FieldMix => {
       return { name: `${'a'.repeat(40)}${at}`, by: 'point', weights: { irq: at + 1, timer: 1 } };

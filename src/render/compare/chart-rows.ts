@@ -8,10 +8,10 @@ import { shortened } from '../lines.ts';
 import { writable } from '../markup.ts';
 import type { ChartLayer } from './chart.ts';
 
-/** A method, or words over those that follow. */
+/** What has a label, or words over those that follow. */
 export interface ChartRow {
   readonly row: string;
-  readonly kind: 'method' | 'words';
+  readonly kind: 'label' | 'words';
   readonly text: string;
 }
 
@@ -30,8 +30,8 @@ export const legendLook = {
 
 const labelLength = 30;
 const labelFont = "ui-monospace, 'DejaVu Sans Mono', Menlo, monospace";
-/** Of a letter of that font in that size. */
-const letter = 7.6;
+/** Of the width of a letter in that font, and of one in that of the page, by their height. */
+const letters = { label: 0.61, text: 0.55 };
 
 const groups: readonly (readonly [MethodSummary['moment'], string])[] = [
   ['after the panic', ''],
@@ -43,7 +43,7 @@ export function chartRows(methods: readonly MethodSummary[]): ChartRow[] {
   return groups.flatMap(([moment, words]) => {
     const rows = methods
       .filter((method) => method.moment === moment)
-      .map(({ method }) => ({ row: method, kind: 'method' as const, text: labelText(method) }));
+      .map(({ method }) => ({ row: method, kind: 'label' as const, text: labelText(method) }));
     if (rows.length === 0 || words === '') return rows;
     return [{ row: moment, kind: 'words' as const, text: words }, ...rows];
   });
@@ -54,12 +54,14 @@ export function labelText(text: string): string {
 }
 
 /** What texts need in a chart. */
-export function labelWidth(texts: readonly string[]): number {
-  return Math.ceil(letter * Math.max(0, ...texts.map((text) => [...text].length)));
+export function textWidth(texts: readonly string[], font: keyof typeof letters): number {
+  const longest = Math.max(0, ...texts.map((text) => [...text].length));
+  return Math.ceil(letters[font] * labelSize * longest);
 }
 
 export function rowLabelsWidth(rows: readonly ChartRow[]): number {
-  return 16 + labelWidth(rows.flatMap(({ kind, text }) => (kind === 'method' ? [text] : [])));
+  const labels = rows.flatMap(({ kind, text }) => (kind === 'label' ? [text] : []));
+  return 16 + textWidth(labels, 'label');
 }
 
 /** All layers of a chart share it. */
@@ -67,7 +69,7 @@ export function rowScale(rows: readonly ChartRow[]) {
   return { domain: rows.map(({ row }) => row), paddingInner: 0.08, paddingOuter: 0.04 };
 }
 
-/** Names of methods left of the area, and words in it. */
+/** Labels left of the area, and words in it. */
 export function rowLabels(rows: readonly ChartRow[]): ChartLayer[] {
   const layer = (kind: ChartRow['kind'], fill: string, x: number): ChartLayer => ({
     data: { values: rows.filter((row) => row.kind === kind) },
@@ -77,7 +79,7 @@ export function rowLabels(rows: readonly ChartRow[]): ChartLayer[] {
       baseline: 'middle',
       fontSize: labelSize,
       fill,
-      ...(kind === 'method' ? { align: 'right', font: labelFont } : { align: 'left', dy: 4 }),
+      ...(kind === 'label' ? { align: 'right', font: labelFont } : { align: 'left', dy: 4 }),
     },
     encoding: {
       x: { value: x },
@@ -85,5 +87,5 @@ export function rowLabels(rows: readonly ChartRow[]): ChartLayer[] {
       text: { field: 'text', type: 'nominal' },
     },
   });
-  return [layer('method', 'var(--ink)', -10), layer('words', 'var(--soft)', 0)];
+  return [layer('label', 'var(--ink)', -10), layer('words', 'var(--soft)', 0)];
 }

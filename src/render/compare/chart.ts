@@ -12,6 +12,8 @@ export interface Chart {
   readonly title: string;
   /** What is to be seen, for those who do not see it. */
   readonly description: string;
+  /** What stands under it. */
+  readonly note: string;
   /** Its size is that of the area, around which is padding. */
   readonly spec: Pick<LayeredSpec, 'height' | 'layer' | 'padding' | 'width'>;
 }

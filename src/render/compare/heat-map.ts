@@ -5,16 +5,17 @@ import { verdictClasses } from '../../trial/verdict-classes.ts';
 import { writable } from '../markup.ts';
 import type { Chart, ChartLayer } from './chart.ts';
 import {
+  type ChartRow,
   chartRows,
   chartWidth,
   labelSize,
   labelText,
-  labelWidth,
   legendLook,
   rowHeight,
   rowLabels,
   rowLabelsWidth,
   rowScale,
+  textWidth,
 } from './chart-rows.ts';
 import { percent, rateText } from './tables.ts';
 
@@ -24,66 +25,104 @@ export interface HeatCell extends Rate {
   readonly value: string;
 }
 
-/** By share of complete dumps, none first; how they look is `page-style.ts`. */
+/** By share of complete dumps, none first; how they look is `html-style.ts`. */
 const shades = ['none', 'under 25 %', '25 to 49 %', '50 to 74 %', '75 % and more', 'all'] as const;
 const unknown = 'no trial counts';
 type Shade = (typeof shades)[number] | typeof unknown;
 const everyShade: readonly Shade[] = [...shades, unknown];
 
+/** Of a column: where methods would get less, they are columns themselves. */
+const narrowest = 50;
 const widest = 110;
-/** Steeper than this is not read. */
+const between = 3;
+/** Degrees; what is steeper is not read. */
 const slope = 32;
-const between = 8;
+/** Of the width of a digit, by its height. */
+const digit = 0.6;
 
-/** The axes that the cells are given by: what was crashed, in words. */
+interface Grid {
+  readonly rows: readonly ChartRow[];
+  readonly columns: readonly ChartRow[];
+  /** Of a cell: its row and column. */
+  placeOf(cell: HeatCell): { readonly row: string; readonly column: string };
+  readonly note: string;
+}
+
 export function heatMap(
   title: string,
   cells: readonly HeatCell[],
   { methods, level }: Pick<Summary, 'methods' | 'level'>,
 ): Chart {
-  const rows = chartRows(methods);
-  const values = [...new Set(cells.map(({ value }) => value))];
-  const labels = values.map(labelText);
+  const grid = gridOf(cells, chartRows(methods));
+  const { rows, columns } = grid;
   const left = rowLabelsWidth(rows);
-  const step = Math.min(widest, Math.floor((chartWidth - left) / Math.max(1, values.length)));
-  const label = labelWidth(labels);
-  const isFlat = label + between <= step;
-  const radians = (slope * Math.PI) / 180;
-  const beyond = Math.ceil(label * Math.cos(radians) - step / 2);
-  const width = step * values.length;
-  const x = columnPlace(values.length);
+  const step = Math.min(widest, Math.floor((chartWidth - left) / columns.length));
+  const label = textWidth(columns.map(columnText), 'text');
+  const angle = label + between <= step ? 0 : slope;
+  const radians = (angle * Math.PI) / 180;
+  const beyond = angle === 0 ? 4 : Math.ceil(label * Math.cos(radians) - step / 2);
+  const width = step * columns.length;
+  const height = rowHeight * rows.length;
+  const x = columnPlace(columns);
+  const legend = { ...shadeLegend, legendX: 10 - left, legendY: height + 18 };
   return {
     title,
     description: cells.map((cell) => `${cell.method} ${cell.value} ${countText(cell)}`).join(', '),
+    note: grid.note,
     spec: {
       width,
-      height: rowHeight * rows.length,
+      height,
       padding: {
         left,
-        top: isFlat ? 26 : Math.ceil(label * Math.sin(radians)) + 22,
-        right: Math.max(isFlat ? 4 : beyond, chartWidth - left - width),
-        bottom: 50,
+        top: Math.ceil(label * Math.sin(radians)) + 26,
+        right: Math.max(beyond, chartWidth - left - width),
+        bottom: 54,
       },
       layer: [
         ...rowLabels(rows),
-        columnLabels(labels, x, isFlat ? 0 : -slope),
-        ...cellLayers(cells, values, x, rowScale(rows), level),
+        columnLabels(columns, x, -angle),
+        ...cellLayers(cells, grid, { x, step, level, legend }),
       ],
     },
   };
 }
 
-function columnPlace(count: number) {
-  const domain = Array.from({ length: count }, (_, at) => `c${at}`);
-  const scale = { domain, paddingInner: 0.06, paddingOuter: 0.03 };
+/** Methods are rows where there is the place for columns of all that they were tried on. */
+function gridOf(cells: readonly HeatCell[], methods: readonly ChartRow[]): Grid {
+  const values = [...new Set(cells.map(({ value }) => value))];
+  const idOf = new Map(values.map((value, at) => [value, `v${at}`]));
+  const others = values.map((value): ChartRow => {
+    return { row: idOf.get(value)!, kind: 'label', text: labelText(value) };
+  });
+  const note =
+    'Complete dumps of the trials that count. Hold the pointer over a cell to see the rate, its ' +
+    'interval and all outcomes.';
+  if (values.length * narrowest <= chartWidth - rowLabelsWidth(methods)) {
+    const placeOf = ({ method, value }: HeatCell) => ({ row: method, column: idOf.get(value)! });
+    return { rows: methods, columns: others, placeOf, note };
+  }
+  const placeOf = ({ method, value }: HeatCell) => ({ row: idOf.get(value)!, column: method });
+  const apart = methods.some(({ kind }) => kind === 'words')
+    ? ' Apart, on the right: methods that the others are not compared with.'
+    : '';
+  return { rows: others, columns: methods, placeOf, note: `${note}${apart}` };
+}
+
+/** Words have a column of their own, which keeps apart what is right of it. */
+function columnText({ kind, text }: ChartRow): string {
+  return kind === 'words' ? '' : text;
+}
+
+function columnPlace(columns: readonly ChartRow[]) {
+  const scale = { domain: columns.map(({ row }) => row), paddingInner: 0.06, paddingOuter: 0.03 };
   return { field: 'column', type: 'ordinal', axis: null, scale } as const;
 }
 
 type ColumnPlace = ReturnType<typeof columnPlace>;
 
-function columnLabels(labels: readonly string[], x: ColumnPlace, angle: number): ChartLayer {
+function columnLabels(columns: readonly ChartRow[], x: ColumnPlace, angle: number): ChartLayer {
   return {
-    data: { values: labels.map((text, at) => ({ column: `c${at}`, text })) },
+    data: { values: columns.map((each) => ({ column: each.row, text: columnText(each) })) },
     mark: {
       type: 'text',
       aria: false,
@@ -97,29 +136,39 @@ function columnLabels(labels: readonly string[], x: ColumnPlace, angle: number):
   };
 }
 
+interface CellLook {
+  readonly x: ColumnPlace;
+  /** Of a column. */
+  readonly step: number;
+  readonly level: number;
+  readonly legend: typeof shadeLegend;
+}
+
 function cellLayers(
   cells: readonly HeatCell[],
-  values: readonly string[],
-  x: ColumnPlace,
-  scale: ReturnType<typeof rowScale>,
-  level: number,
+  { rows, placeOf }: Grid,
+  { x, step, level, legend }: CellLook,
 ): ChartLayer[] {
-  const marks = cells.map((cell) => {
+  const values = cells.map((cell) => {
     const shade = shadeOf(cell);
     return {
-      row: cell.method,
-      column: `c${values.indexOf(cell.value)}`,
+      ...placeOf(cell),
       shade,
       ink: `var(--on-shade-${everyShade.indexOf(shade)})`,
       text: countText(cell),
       said: writable(cellText(cell, level)),
     };
   });
-  const place = { x, y: { field: 'row', type: 'ordinal', scale, axis: null } } as const;
+  const place = {
+    x,
+    y: { field: 'row', type: 'ordinal', scale: rowScale(rows), axis: null },
+  } as const;
   const range = everyShade.map((_, at) => `var(--shade-${at})`);
+  const digits = Math.max(1, ...values.map(({ text }) => text.length));
+  const fontSize = Math.min(labelSize, (step - 6) / (digits * digit));
   return [
     {
-      data: { values: marks },
+      data: { values },
       mark: { type: 'rect', stroke: 'var(--line)', strokeWidth: 1 },
       encoding: {
         ...place,
@@ -127,14 +176,14 @@ function cellLayers(
           field: 'shade',
           type: 'nominal',
           scale: { domain: [...everyShade], range },
-          legend: shadeLegend,
+          legend,
         },
         description: { field: 'said', type: 'nominal' },
       },
     },
     {
-      data: { values: marks },
-      mark: { type: 'text', aria: false, fontSize: labelSize, baseline: 'middle' },
+      data: { values },
+      mark: { type: 'text', aria: false, fontSize, baseline: 'middle' },
       encoding: {
         ...place,
         fill: { field: 'ink', type: 'nominal', scale: null },
@@ -146,8 +195,7 @@ function cellLayers(
 
 const shadeLegend = {
   ...legendLook,
-  orient: 'bottom',
-  offset: 16,
+  orient: 'none',
   symbolType: 'square',
   symbolSize: 220,
   symbolStrokeColor: 'var(--line)',

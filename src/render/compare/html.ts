@@ -10,7 +10,7 @@ import { Markup, markup } from '../markup.ts';
 import { pageCss } from '../picture/page-style.ts';
 import { type Column, table } from '../picture/page-table.ts';
 import { colourCss } from '../picture/style.ts';
-import { chartMarkup } from './chart.ts';
+import { type Chart, chartMarkup } from './chart.ts';
 import { heatMap } from './heat-map.ts';
 import { chartCss } from './html-style.ts';
 import { trialSections } from './html-trials.ts';
@@ -32,14 +32,11 @@ interface Section {
 /** An HTML document, which is XML as well. The same report, the same bytes. */
 export async function compareHtml(page: ComparePage): Promise<string> {
   const { report } = page;
-  const charts = [
-    ...heatMaps(report.summary),
-    { note: rateNote, chart: rateChart(report.summary) },
-  ];
+  const charts = [...heatMaps(report.summary), rateChart(report.summary)];
   const drawn: Section[] = [];
-  for (const [at, { note, chart }] of charts.entries()) {
+  for (const [at, chart] of charts.entries()) {
     const body = markup`<figure>${await chartMarkup(chart, `chart-${at}`)}
-<figcaption>${note}</figcaption></figure>`;
+<figcaption>${chart.note}</figcaption></figure>`;
     drawn.push({ title: chart.title, body });
   }
   const tables = tablesOf(report).map((each) => ({ title: each.title, body: tableMarkup(each) }));
@@ -146,12 +143,6 @@ function contents(sections: readonly Section[]): Markup {
   return markup`<nav aria-label="Contents"><ul>${links}</ul></nav>`;
 }
 
-const cellNote =
-  'Complete dumps of the trials that count. Hold the pointer over a cell to see the rate, its ' +
-  'interval and all outcomes.';
-const rateNote =
-  'A mark is a rate, the bar its interval; each mix has a shape. The table has the numbers.';
-
 const axes: Readonly<Record<StratumAxis, string>> = {
   point: 'crash point',
   crash: 'kind of crash',
@@ -159,7 +150,7 @@ const axes: Readonly<Record<StratumAxis, string>> = {
 };
 
 /** By what scenarios say of themselves; where they say nothing, by scenario. */
-function heatMaps(summary: Summary) {
+function heatMaps(summary: Summary): Chart[] {
   const maps = (Object.keys(axes) as StratumAxis[]).flatMap((by) => {
     const cells = summary.strata
       .filter((stratum) => stratum.by === by)
@@ -169,8 +160,7 @@ function heatMaps(summary: Summary) {
   });
   const hasPoints = summary.strata.some(({ by, value }) => by === 'point' && value !== null);
   const cells = summary.cells.map((cell) => ({ ...cell, value: cell.scenario }));
-  const all = hasPoints ? maps : [heatMap('Methods by scenario', cells, summary), ...maps];
-  return all.map((chart) => ({ note: cellNote, chart }));
+  return hasPoints ? maps : [heatMap('Methods by scenario', cells, summary), ...maps];
 }
 
 function tableMarkup({ note, head, rows, words }: TableSection): Markup {

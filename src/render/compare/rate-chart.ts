@@ -66,6 +66,7 @@ export function rateChart({ methods, mixes, level }: Summary): Chart {
   return {
     title: 'Rates by mix, with their intervals',
     description: data.map(({ said }) => said.replaceAll('\n', ' ')).join('; '),
+    note: 'A mark is a rate, the bar its interval. Each mix has a shape; tables have the numbers.',
     spec: {
       width: chartWidth - left - right,
       height: Math.max(least, mixHeight * mixes.length + 12) * rows.length,
