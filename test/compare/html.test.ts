@@ -91,7 +91,15 @@ describe('what stands in the page', () => {
     const html = await page(reportOn(worse, { baseline: { file: 'accepted.ndjson', results } }));
     expect(html).toContain('<li>worse: kexec, by 1.0000</li>');
     expect(html).toContain('<dt>Accepted run</dt><dd>accepted.ndjson</dd>');
-    expect(html).toContain('<h2>Against the accepted run</h2>');
+    expect(html.match(/<h2>.*?<\/h2>/g)!.slice(0, 4)).toEqual([
+      '<h2>Against the accepted run</h2>',
+      '<h2>Against the accepted run, by crash point</h2>',
+      '<h2>Where it changed</h2>',
+      '<h2>Methods by crash point</h2>',
+    ]);
+    expect(html).toContain('<title>kexec, irq\n4 of 4 before, 0 of 4 now: -100.0 points</title>');
+    expect(html).toContain('The same trials ran twice.');
+    expect(xmlProblems(html)).toEqual([]);
   });
   test('a campaign that is not at its end', async () => {
     const html = await page(reportOn(usual, { due: 100 }));

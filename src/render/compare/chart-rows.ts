@@ -25,6 +25,7 @@ export const legendLook = {
   title: null,
   labelFontSize: labelSize,
   labelColor: 'var(--ink)',
+  labelLimit: 0,
   columnPadding: 14,
 } as const;
 

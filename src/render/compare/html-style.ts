@@ -1,7 +1,7 @@
 /**
  * How the page of a comparison looks besides what all pages share. Shades get darker from none to
- * all, for every kind of colour vision (ColorBrewer's YlGnBu); colours of mixes are Okabe's and
- * Ito's. Counts and shapes say the same.
+ * all, for every kind of colour vision (ColorBrewer's YlGnBu); changes are orange and blue; colours
+ * of mixes are Okabe's and Ito's. Counts, signs and shapes say the same.
  */
 
 export const chartCss = `
@@ -10,6 +10,9 @@ export const chartCss = `
   --shade-3: #41b6c4; --shade-4: #2573ae; --shade-5: #1d2f85; --shade-6: var(--not-due);
   --on-shade-0: #1c2733; --on-shade-1: #1c2733; --on-shade-2: #12222e;
   --on-shade-3: #071a24; --on-shade-4: #ffffff; --on-shade-5: #ffffff; --on-shade-6: var(--ink);
+  --change-0: #b35806; --change-1: #fbc088; --change-2: var(--panel); --change-3: #abcfe8;
+  --change-4: #2166ac; --on-change-0: #ffffff; --on-change-1: #1c2733;
+  --on-change-2: var(--ink); --on-change-3: #12222e; --on-change-4: #ffffff;
   --mix-0: #0072b2; --mix-1: #b85c00; --mix-2: #00805e;
   --mix-3: #a8497f; --mix-4: #1f6f8b; --mix-5: #6b5d00;
 }

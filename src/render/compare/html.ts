@@ -11,7 +11,7 @@ import { pageCss } from '../picture/page-style.ts';
 import { type Column, table } from '../picture/page-table.ts';
 import { colourCss } from '../picture/style.ts';
 import { type Chart, chartMarkup } from './chart.ts';
-import { heatMap } from './heat-map.ts';
+import { changeMap, rateMap } from './heat-map.ts';
 import { chartCss } from './html-style.ts';
 import { trialSections } from './html-trials.ts';
 import { rateChart } from './rate-chart.ts';
@@ -32,20 +32,19 @@ interface Section {
 /** An HTML document, which is XML as well. The same report, the same bytes. */
 export async function compareHtml(page: ComparePage): Promise<string> {
   const { report } = page;
-  const charts = [...heatMaps(report.summary), rateChart(report.summary)];
-  const drawn: Section[] = [];
-  for (const [at, chart] of charts.entries()) {
-    const body = markup`<figure>${await chartMarkup(chart, `chart-${at}`)}
-<figcaption>${chart.note}</figcaption></figure>`;
-    drawn.push({ title: chart.title, body });
-  }
+  const { summary } = report;
+  const changes = await drawn(changeMaps(report), 'change');
+  const charts = await drawn([...rateMaps(summary), rateChart(summary)], 'chart');
   const tables = tablesOf(report).map((each) => ({ title: each.title, body: tableMarkup(each) }));
-  const gates = Number(report.requirements.length > 0) + Number(report.baseline !== null);
+  const requirements = report.requirements.length > 0 ? 1 : 0;
+  const [gates, afterGates] = report.baseline === null ? [0, 0] : [1, 2];
   const sections = [
-    ...tables.slice(0, gates),
-    ...drawn,
-    ...tables.slice(gates),
-    ...trialSections(report.summary),
+    ...tables.slice(0, requirements + gates),
+    ...changes,
+    ...tables.slice(requirements + gates, requirements + afterGates),
+    ...charts,
+    ...tables.slice(requirements + afterGates),
+    ...trialSections(summary),
   ];
   return `<!DOCTYPE html>\n${
     markup`<html lang="en" xmlns="http://www.w3.org/1999/xhtml">
@@ -65,6 +64,16 @@ ${sections.map(sectionMarkup)}
 </body>
 </html>`.text
   }\n`;
+}
+
+async function drawn(charts: readonly Chart[], name: string): Promise<Section[]> {
+  const sections: Section[] = [];
+  for (const [at, chart] of charts.entries()) {
+    const body = markup`<figure>${await chartMarkup(chart, `${name}-${at}`)}
+<figcaption>${chart.note}</figcaption></figure>`;
+    sections.push({ title: chart.title, body });
+  }
+  return sections;
 }
 
 function sectionMarkup({ title, body }: Section, at: number): Markup {
@@ -143,6 +152,7 @@ function contents(sections: readonly Section[]): Markup {
   return markup`<nav aria-label="Contents"><ul>${links}</ul></nav>`;
 }
 
+const notSaid = 'not said';
 const axes: Readonly<Record<StratumAxis, string>> = {
   point: 'crash point',
   crash: 'kind of crash',
@@ -150,23 +160,36 @@ const axes: Readonly<Record<StratumAxis, string>> = {
 };
 
 /** By what scenarios say of themselves; where they say nothing, by scenario. */
-function heatMaps(summary: Summary): Chart[] {
+function rateMaps(summary: Summary): Chart[] {
   const maps = (Object.keys(axes) as StratumAxis[]).flatMap((by) => {
-    const cells = summary.strata
+    const rates = summary.strata
       .filter((stratum) => stratum.by === by)
-      .map((stratum) => ({ ...stratum, value: stratum.value ?? 'not said' }));
-    if (new Set(cells.map(({ value }) => value)).size < 2) return [];
-    return [heatMap(`Methods by ${axes[by]}`, cells, summary)];
+      .map((stratum) => ({ ...stratum, value: stratum.value ?? notSaid }));
+    if (new Set(rates.map(({ value }) => value)).size < 2) return [];
+    return [rateMap(`Methods by ${axes[by]}`, rates, summary)];
   });
-  const hasPoints = summary.strata.some(({ by, value }) => by === 'point' && value !== null);
-  const cells = summary.cells.map((cell) => ({ ...cell, value: cell.scenario }));
-  return hasPoints ? maps : [heatMap('Methods by scenario', cells, summary), ...maps];
+  const rates = summary.cells.map((cell) => ({ ...cell, value: cell.scenario }));
+  return hasPoints(summary) ? maps : [rateMap('Methods by scenario', rates, summary), ...maps];
+}
+
+function changeMaps({ summary, baseline }: CompareReport): Chart[] {
+  if (baseline === null || baseline.changes.length === 0) return [];
+  const by = hasPoints(summary) ? 'point' : 'scenario';
+  const changes = baseline.changes.map((change) => ({ ...change, value: change[by] ?? notSaid }));
+  const axis = by === 'point' ? axes.point : by;
+  return [changeMap(`Against the accepted run, by ${axis}`, changes, summary)];
+}
+
+function hasPoints({ strata }: Summary): boolean {
+  return strata.some(({ by, value }) => by === 'point' && value !== null);
 }
 
 function tableMarkup({ note, head, rows, words }: TableSection): Markup {
   if (rows.length === 0) return markup`<p>None.</p>`;
   const columns = head.map((text, at): Column => {
-    return words.includes(at) ? { head: text } : { head: text, kind: 'number' };
+    // A column of verdicts has no words over it elsewhere; to a reader of screens it must have.
+    const named = text === '' ? 'result' : text;
+    return words.includes(at) ? { head: named } : { head: named, kind: 'number' };
   });
   const cells = rows.map((row) =>
     row.map((text) =>
