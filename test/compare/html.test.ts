@@ -1,5 +1,8 @@
 /** The page of a comparison: small campaigns that nobody ran, and names that mean harm. */
 
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { pathOf } from '../../bench/peers.mjs';
 import { type FieldMix, mixAxes } from '../../src/compare/mix.ts';
@@ -10,6 +13,7 @@ import { TrialSet } from '../../src/compare/trial-set.ts';
 import { compareHtml } from '../../src/render/compare/html.ts';
 import { tablesOf } from '../../src/render/compare/tables.ts';
 import { replayCommand } from '../../src/render/compare/words.ts';
+import { root, tsdump } from '../support/cli.ts';
 import { xmlProblems } from '../support/xml.ts';
 import { failedAt, trialLine } from './lines.ts';
 import { seenIn } from './page.ts';
@@ -103,13 +107,18 @@ describe('what stands in the page', () => {
   });
   test('a campaign that is not at its end', async () => {
     const html = await page(reportOn(usual, { due: 100 }));
-    expect(html).toContain('not all trials were run');
+    expect(html).toContain('<li>40 trials missing: --resume runs them</li>');
     expect(html).toContain('<dd>60 of 100</dd>');
   });
   test('one trial of one method, and one that no trial counts of', async () => {
     expect(xmlProblems(await page(reportOn([trialLine()])))).toEqual([]);
     const none = reportOn([trialLine({ verdict: 'not-triggered', point: null, crash: null })]);
     expect(await page(none)).toContain('no trial counts');
+  });
+  test('no trial yet', async () => {
+    const html = await page(reportOn([], { due: 4 }));
+    expect(xmlProblems(html)).toEqual([]);
+    expect(html).not.toContain('<svg');
   });
   test('scenarios that say nothing of themselves are columns', async () => {
     const bare = usual.map((line): TrialLine => ({ ...line, point: null, crash: null }));
@@ -179,6 +188,43 @@ describe.skipIf(chromium === undefined)(
     });
   },
 );
+
+describe('on the command line', () => {
+  test('compare merge --html writes it, and says nothing of it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tsdump-html-'));
+    try {
+      const { campaign } = reportOn(usual);
+      const results = [campaign, ...usual].map((line) => `${JSON.stringify(line)}\n`);
+      writeFileSync(join(folder, 'results.ndjson'), results.join(''));
+      const words = ['compare', 'merge', 'results.ndjson', '--html', 'report.html'];
+      const run = tsdump(words, { cwd: folder });
+      expect([run.status, run.stderr]).toEqual([0, '']);
+      const html = readFileSync(join(folder, 'report.html'), 'utf8');
+      expect(html).toContain('<dt>Results</dt><dd>results.ndjson</dd>');
+      expect(html).toContain('<h2>Methods by crash point</h2>');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+  test('the library of charts is loaded for it alone', () => {
+    const seen = new Set<string>();
+    const packages = new Set<string>();
+    const visit = (path: string): void => {
+      if (seen.has(path)) return;
+      seen.add(path);
+      const code = readFileSync(path, 'utf8');
+      for (const [, from = ''] of code.matchAll(/^(?:import|export) [^;]*?from '([^']+)'/gm)) {
+        if (from.startsWith('.')) visit(join(dirname(path), from));
+        else packages.add(from);
+      }
+    };
+    visit(join(root, 'dist/cli/compare.js'));
+    expect(packages).toContain('chalk');
+    expect([...packages].filter((name) => name.startsWith('vega'))).toEqual([]);
+    visit(join(root, 'dist/render/compare/html.js'));
+    expect(packages).toContain('vega');
+  });
+});
 
 describe('names that mean harm', () => {
   const evil =

@@ -4,7 +4,7 @@
  */
 
 import { plural } from '../../bytes/text.ts';
-import { type CompareReport, isAccepted, isWhole } from '../../compare/report.ts';
+import { type CompareReport, isAccepted } from '../../compare/report.ts';
 import type { StratumAxis, Summary } from '../../compare/summary.ts';
 import { Markup, markup } from '../markup.ts';
 import { pageCss } from '../picture/page-style.ts';
@@ -34,7 +34,8 @@ export async function compareHtml(page: ComparePage): Promise<string> {
   const { report } = page;
   const { summary } = report;
   const changes = await drawn(changeMaps(report), 'change');
-  const charts = await drawn([...rateMaps(summary), rateChart(summary)], 'chart');
+  const rates = summary.trials === 0 ? [] : [...rateMaps(summary), rateChart(summary)];
+  const charts = await drawn(rates, 'chart');
   const tables = tablesOf(report).map((each) => ({ title: each.title, body: tableMarkup(each) }));
   const requirements = report.requirements.length > 0 ? 1 : 0;
   const [gates, afterGates] = report.baseline === null ? [0, 0] : [1, 2];
@@ -117,22 +118,21 @@ function outcomeOf(report: CompareReport): Outcome {
     ];
     return { word: 'refused', style: 'bad', reasons };
   }
-  const isPart = isWhole(report) ? [] : ['not all trials were run'];
   if (requirements.length === 0 && baseline === null) {
-    return { word: 'nothing was required', style: 'open', reasons: isPart };
+    return { word: 'nothing was required', style: 'open', reasons: [] };
   }
   const kept = [
     ...(requirements.length === 0 ? [] : [`${plural(requirements.length, 'requirement')} met`]),
     ...(baseline === null ? [] : [`${plural(baseline.methods.length, 'method')} no worse`]),
   ];
-  return { word: 'accepted', style: 'good', reasons: [kept.join(', '), ...isPart] };
+  return { word: 'accepted', style: 'good', reasons: [kept.join(', ')] };
 }
 
 function factsOf({ campaign, summary, due, baseline }: CompareReport, input: string) {
   const { first, count } = campaign.seeds;
   const { seed, repetitions } = summary.bootstrap;
   const facts: (readonly [string, string])[] = [
-    ['Methods', summary.methods.map(({ method }) => method).join(', ')],
+    ['Methods', campaign.methods.join(', ')],
     ['Trials', `${summary.trials} of ${due}`],
     ['Seeds', count === 1 ? String(first) : `${first} to ${first + count - 1}`],
     ['Pages left out', `level ${campaign.level}, as far as a method can`],
