@@ -56,6 +56,11 @@ export function addCompare(program: Command, handlers: Handlers, settings: () =>
     ["tsdump compare --require 'mkdump.complete >= 0.95'", 'status 1 unless that is shown'],
     ['tsdump compare --baseline accepted.ndjson', 'status 1 where a method got worse'],
   ]);
+  addInit(node, handlers, settings);
+  addMerge(node, handlers, settings);
+}
+
+function addInit(node: Command, handlers: Handlers, settings: () => Settings): void {
   const init = node
     .command('init')
     .summary('write a campaign file to begin with')
@@ -70,6 +75,9 @@ export function addCompare(program: Command, handlers: Handlers, settings: () =>
       return handlers.compare({ action: 'init', file, force: force === true }, settings());
     });
   addExamples(init, [['tsdump compare init', 'compare.yaml, for `compare --campaign`']]);
+}
+
+function addMerge(node: Command, handlers: Handlers, settings: () => Settings): void {
   const merge = node
     .command('merge')
     .summary('put the results of shards together')

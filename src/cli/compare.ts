@@ -31,7 +31,7 @@ export async function answerCompare(
   const campaign = planCampaign(flags);
   const shard = parseShard(flags.shard);
   if (campaign.untilWidth !== null && shard.count > 1) {
-    throw new DumpError('usage', '--until-width: a part of a campaign cannot see when to stop');
+    throw new DumpError('usage', '--until-width: a part of a campaign cannot tell when to stop');
   }
   const tell = teller(given, settings, io);
   const trials = await runCampaign(campaign, shard, flags, io);

@@ -37,7 +37,8 @@ export const exitStatusTable: readonly (readonly [status: string, meaning: strin
   [
     '1',
     'the answer is no: a capture whose verdict is not the one expected, a file that is no ' +
-      'scenario, a dump that is not whole, or that `repair` finds something wrong with',
+      'scenario, a dump that is not whole, or that `repair` finds something wrong with, a bound ' +
+      'of `compare --require` that is not shown, a method that got worse than `--baseline`',
   ],
   ['2', 'usage: the command line makes no sense'],
   ['3', 'unsupported: no dump, or of a kind that cannot be read'],

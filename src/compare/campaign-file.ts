@@ -129,9 +129,10 @@ class Check {
 }
 
 /** What `tsdump compare init` writes. */
-export const campaignTemplate = `# A campaign of \`tsdump compare --campaign compare.yaml\`. What is measured, on which mix and by
-# which bounds is decided here, before the first run. Members that are left out have the defaults
-# of the options that are called like them.
+export const campaignTemplate = `\
+# A campaign of \`tsdump compare --campaign compare.yaml\`. What is measured, on
+# which mix and by which bounds is decided here, before the first run. Members that are left out
+# have the defaults of the options that are called like them.
 
 # Methods: names of \`tsdump capture --list\`, with :GENERATION for older ones; or all.
 methods: [kexec, mkdump, diskdump, netdump, lkcd-disk]

@@ -46,7 +46,8 @@ export function reportOf(
   { campaign, trials }: Pick<Results, 'campaign' | 'trials'>,
   { due, mixes, requirements, baseline }: ReportOptions,
 ): CompareReport {
-  const { lines, repeated } = trials;
+  const { repeated } = trials;
+  const lines = inOrder(trials.lines, campaign);
   const scenarios = scenariosOf(lines);
   const hasGrid = scenarios.some(({ point, crash }) => point !== null && crash !== null);
   const summary = summaryOf({ lines, repeated }, [
@@ -63,6 +64,23 @@ export function reportOf(
     requirements: requirements.map((each) => checkRequirement(each, summary.methods)),
     baseline: baseline === undefined ? null : baselineOf(baseline, campaign, lines),
   };
+}
+
+/** As the campaign has them: trials come in any order, and none of it may show. */
+function inOrder(
+  lines: readonly TrialLine[],
+  { methods, scenarios }: Pick<Campaign, 'methods' | 'scenarios'>,
+): TrialLine[] {
+  const ofMethod = new Map(methods.map((method, at) => [method, at]));
+  const ofScenario = new Map(scenarios.map(({ name }, at) => [name, at]));
+  const places = ({ method, scenario, seed }: TrialLine): readonly number[] => {
+    return [ofMethod.get(method) ?? -1, ofScenario.get(scenario) ?? -1, seed];
+  };
+  return [...lines].sort((one, other) => {
+    const [before, after] = [places(one), places(other)];
+    const differs = before.findIndex((place, at) => place !== after[at]);
+    return differs < 0 ? 0 : before[differs]! - after[differs]!;
+  });
 }
 
 /** False: a gate says no. */

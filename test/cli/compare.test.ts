@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { program, type Run, tsdump } from '../support/cli.ts';
+import { schemaProblems } from '../support/schemas.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsdump-compare-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,7 +45,7 @@ test('shards merged are the campaign, byte for byte', () => {
   for (const index of [1, 2]) here(...campaign, '--shard', `${index}/2`, '-o', `part-${index}`);
   const merged = here('compare', 'merge', 'part-1', 'part-2', '-o', 'merged');
   expect(merged.status).toBe(0);
-  expect(merged.stdout).toBe(run.stdout);
+  expect(merged.stdout).toBe(run.stdout.replace('whole:LINE', 'merged:LINE'));
   here('compare', 'merge', 'whole', '-o', 'sorted');
   expect(linesOf('merged')).toEqual(linesOf('sorted'));
 });
@@ -70,7 +71,8 @@ describe('resuming', () => {
   test('goes on behind a line that was cut', () => {
     const text = readFileSync(join(folder, 'whole'), 'utf8');
     writeFileSync(join(folder, 'cut'), text.slice(0, Math.floor(text.length / 2)));
-    expect(here(...campaign, '--resume', '-o', 'cut').stdout).toBe(run.stdout);
+    const { stdout } = here(...campaign, '--resume', '-o', 'cut');
+    expect(stdout).toBe(run.stdout.replace('whole:LINE', 'cut:LINE'));
     expect(linesOf('cut').sort()).toEqual(linesOf('whole').sort());
   });
 
@@ -127,7 +129,53 @@ describe('a campaign file', () => {
   });
 });
 
+describe('gates', () => {
+  test('a bound that does not hold is status 1, with each report written', () => {
+    const words = ['--require', 'kexec.complete >= 0.99', '--junit', 'j.xml', '--markdown', 'm.md'];
+    const refused = here('compare', 'merge', 'whole', ...words, '--json', 'c.json');
+    expect(refused.status).toBe(1);
+    expect(refused.stdout).toContain('NOT MET');
+    const document = JSON.parse(readFileSync(join(folder, 'c.json'), 'utf8'));
+    expect(schemaProblems(document)).toEqual([]);
+    expect(document.data.accepted).toBe(false);
+    expect(readFileSync(join(folder, 'j.xml'), 'utf8')).toContain('<failure');
+    expect(readFileSync(join(folder, 'm.md'), 'utf8')).toContain(
+      '# Dump methods compared: refused',
+    );
+  });
+
+  test('a run is no worse than itself, whatever stands in --json', () => {
+    const same = here('compare', 'merge', 'whole', '--baseline', 'whole', '--json');
+    expect(same.status).toBe(0);
+    expect(JSON.parse(same.stdout).data.baseline.methods).toHaveLength(3);
+  });
+
+  test.each([
+    [['--require', 'kexec >= 1'], 2, 'is no METHOD.CLASS >= SHARE'],
+    [['--require', 'kexec.undecidable < 1'], 2, 'no rate is made of class'],
+    [['--require', 'netdump.complete > 0'], 2, 'netdump is required and was not run'],
+    [['--baseline', 'nothing-there'], 6, 'ENOENT'],
+    [['--baseline', 'compare.yaml'], 4, 'line 1 is no JSON'],
+  ])('%j: status %i', (words, status, message) => {
+    const refused = here('compare', 'merge', 'whole', ...words);
+    expect(`${refused.status} ${refused.stderr}`).toContain(message);
+    expect(refused.status).toBe(status);
+  });
+});
+
+test('--until-width ends with fewer seeds, and says what it knows', () => {
+  const words = ['--methods', 'kexec', '--scenarios', 'null-process', '--until-width', '0.9'];
+  const stopped = here('compare', ...words, '--seeds', '500', '-o', 'narrow');
+  expect(stopped.status).toBe(0);
+  expect(linesOf('narrow').length).toBeLessThan(102);
+  expect(stopped.stdout).toContain('Stopped: every rate is known well enough');
+  const again = here('compare', ...words, '--seeds', '500', '-o', 'narrow', '--resume');
+  expect(again.stdout).toBe(stopped.stdout);
+});
+
 test.each([
+  [['--until-width', '0.1', '--shard', '1/2'], 'a part of a campaign cannot tell when to stop'],
+  [['--until-width', '2'], 'a width of an interval'],
   [['--shard', '5/4'], 'a part is I/N'],
   [['--seeds', '0'], '--seeds 0'],
   [['--methods', 'kexce'], 'kexec'],

@@ -30,7 +30,7 @@ describe('what fits', () => {
       ...['analyze', 'info', 'check', 'convert', 'repair', 'capture'],
       // Those of a family share a command.
       ...new Set(methodNames.map((name) => (name.startsWith('lkcd-') ? 'lkcd' : name))),
-      ...['save', 'scenario', 'serve', 'completion', 'help'],
+      ...['save', 'scenario', 'compare', 'serve', 'completion', 'help'],
     ]);
     const [scenario] = (await fitting('scen')).candidates;
     expect(scenario?.meaning).toMatch(/^list, show, check and make scenarios/);
@@ -115,14 +115,18 @@ describe('what fits', () => {
   });
 
   test('an option with a value has values, or files, or is known to have none', async () => {
-    const free = ['seed', 'watchdog', 'commands', 'server'];
-    for (const name of ['analyze', 'capture']) {
+    const numbers = ['seed', 'watchdog', 'seeds', 'firstSeed', 'jobs', 'untilWidth', 'shard'];
+    const free = [...numbers, 'commands', 'server', 'require'];
+    for (const name of ['analyze', 'capture', 'compare']) {
       const { options } = tree.commands.find((node) => node.name() === name)!;
       for (const option of options.filter(({ required }) => required)) {
         const words = name === 'analyze' ? ['analyze', 'vmcore'] : [name];
         const { candidates, files } = await fitting(...words, option.long!, '');
         const hasSome = candidates.length > 0 || files !== undefined;
-        expect([option.long, hasSome]).toEqual([option.long, !free.includes(option.name())]);
+        expect([option.long, hasSome]).toEqual([
+          option.long,
+          !free.includes(option.attributeName()),
+        ]);
       }
     }
   });

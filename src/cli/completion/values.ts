@@ -58,6 +58,15 @@ const ofOptions: Readonly<Record<string, Values>> = {
     return listed([...writers.map(({ name }) => name), 'flat'], (name) => [name, '']);
   },
   scenario: scenarios,
+  methods: (typed) => listOf(typed, methods),
+  scenarios: (typed) => listOf(typed, () => scenarioSets(typed)),
+  replay: files('.ndjson'),
+  campaign: files('.yaml', '.yml'),
+  baseline: files('.ndjson'),
+  json: files('.json'),
+  junit: files('.xml'),
+  markdown: files('.md'),
+  html: files('.html'),
   from: scenarios,
   dir: files(),
   protocol: () => listed(['netdump', 'lkcd', 'both'], (name) => [name, '']),
@@ -103,6 +112,15 @@ export async function operandValues(node: Command, typed: string): Promise<Compl
     default:
       return node.registeredArguments.length > 0 ? anyFile : nothing;
   }
+}
+
+/** What `compare` takes besides the names of scenarios. */
+async function scenarioSets(typed: string): Promise<Completion> {
+  const { knownGrids } = await import('../library.ts');
+  const last = typed.slice(typed.lastIndexOf(',') + 1);
+  const { candidates, ...more } = await scenarios(last);
+  const sets = ['all', 'standard', ...knownGrids().map(({ grid }) => grid.name)];
+  return { candidates: [...listed(sets, (name) => [name, '']).candidates, ...candidates], ...more };
 }
 
 async function methods(): Promise<Completion> {

@@ -22,7 +22,8 @@ export function junitXml(report: CompareReport): string {
     suite(
       'requirements',
       requirements.map((each) => {
-        const shown = `${each.k} of ${each.n}: the interval's worse end is ${each.value.toFixed(4)}`;
+        const end = `the interval's worse end is ${each.value.toFixed(4)}`;
+        const shown = `${each.k} of ${each.n}: ${end}`;
         return {
           name: requirementText(each),
           ...(each.isMet ? { output: shown } : { failure: shown }),

@@ -195,7 +195,8 @@ function pairs({ comparison: { cochran, pairs: all } }: Summary): TableSection[]
 }
 
 function cochranText({ n, q, degrees, p }: NonNullable<Summary['comparison']['cochran']>): string {
-  return `Cochran's Q over all of them: ${q.toFixed(1)} (${degrees} degrees of freedom, ${plural(n, 'trial')} each), p ${pText(p)}. `;
+  const size = `${degrees} degrees of freedom, ${plural(n, 'trial')} each`;
+  return `Cochran's Q over all of them: ${q.toFixed(1)} (${size}), p ${pText(p)}. `;
 }
 
 function sequentialTable(sequential: NonNullable<CompareReport['sequential']>): TableSection {
@@ -235,8 +236,8 @@ function baselineTable(methods: readonly MethodGate[]): TableSection {
   return {
     title: 'Against the accepted run',
     note:
-      'Worse: one-sided tests, Holm over the methods, at 0.05. "finds": the smallest drop that so ' +
-      'many trials find in four runs of five.',
+      'Worse: one-sided tests, Holm over the methods, at 0.05. "finds": the smallest drop that ' +
+      'so many trials find in four runs of five.',
     head: ['', 'method', 'test', 'trials', 'fell by', 'p', 'Holm', 'finds'],
     rows: methods.map((each) => [
       each.isWorse ? 'WORSE' : 'kept',
