@@ -33,11 +33,11 @@ function failedTrials({ method, causes, n, k }: MethodSummary): Markup {
 
 function causeItem({ count, stage, kind, object, verdict, example }: Cause): Markup {
   const by = [kind, object].filter((word) => word !== null).join(': ');
-  const where = stage === null ? 'no stage: the dump' : `in ${stage}`;
-  const what = [where, ...(by === '' ? [] : [by]), verdict].join(', ');
-  const why = [example.reason, example.failed?.cause ?? ''].filter((text) => text !== '');
-  return markup`<li><p><strong>${plural(count, 'trial')}</strong> ${what}. One of them: \
-${exampleText(example)}. ${why.join('; ')}</p>
+  const through = stage === null ? 'went through all stages' : `ended in ${stage}`;
+  const what = [through, ...(by === '' ? [] : [by])].join(', ');
+  const why = [example.reason, ...(example.failed?.cause ? [example.failed.cause] : [])];
+  return markup`<li><p><strong>${plural(count, 'trial')}</strong> ${what}; \
+<strong>${verdict}</strong>. For example ${exampleText(example)}: ${why.join('; ')}</p>
 ${command(example)}</li>`;
 }
 
