@@ -95,6 +95,7 @@ function addMerge(node: Command, handlers: Handlers, settings: () => Settings): 
   addExamples(merge, [
     ['tsdump compare merge part-1.ndjson part-2.ndjson -o all.ndjson', 'one campaign again'],
     ['tsdump compare merge all.ndjson --markdown summary.md', 'what is known, told once more'],
+    ['tsdump compare merge all.ndjson --html report.html', 'the same as a page with charts'],
   ]);
 }
 
@@ -110,5 +111,9 @@ function addReportOptions(node: Command): Command {
     .option('--baseline <results>', 'results that were accepted: no method may have got worse')
     .option('--json [file]', 'the whole comparison as JSON, to a file or standard output')
     .option('--junit <file>', 'gates and scenarios as JUnit XML')
-    .option('--markdown <file>', 'a summary, as GitHub and GitLab show it');
+    .option('--markdown <file>', 'a summary, as GitHub and GitLab show it')
+    .option(
+      '--html <file>',
+      'a page with charts, for a browser and for paper: one file, no script',
+    );
 }

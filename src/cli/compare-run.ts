@@ -8,10 +8,10 @@ import { parseResults, type Results } from '../compare/results.ts';
 import { sequentialOf } from '../compare/sequential.ts';
 import { TrialSet } from '../compare/trial-set.ts';
 import { type LineFile, lineFile } from '../host/line-file.ts';
-import { type NamedImage, sharedImages, type TrialPool, trialPool } from '../host/trial-pool.ts';
+import { sharedImages, type TrialPool, trialPool } from '../host/trial-pool.ts';
 import { numberOf } from './campaign-plan.ts';
 import type { CompareFlags } from './handlers.ts';
-import { foreignImage, openImage } from './images.ts';
+import { foreignImage, type OpenImages, openImages } from './images.ts';
 import { openInput } from './input.ts';
 import { inputFlagsOf } from './input-options.ts';
 import type { Io } from './io.ts';
@@ -117,21 +117,21 @@ async function each<T>(
 
 /** Threads that share the images that the scenarios name. */
 async function poolOf(campaign: Campaign, flags: CompareFlags, jobs: number): Promise<TrialPool> {
-  const { machine } = campaign;
-  const names = machine === null ? campaign.scenarios.map(({ image }) => image) : [machine];
-  const images: NamedImage[] = [];
+  const { machine, scenarios } = campaign;
+  const opened =
+    machine === null
+      ? await openImages(new Set(scenarios.map(({ image }) => image)))
+      : await openMachine(machine, flags);
   try {
-    for (const name of new Set(names)) {
-      const { dump, options } =
-        machine === null
-          ? await openImage(name)
-          : foreignImage((await openInput([machine], inputFlagsOf(flags))).dump);
-      images.push({ name, dump, options });
-    }
-    return trialPool(sharedImages(images, machine), jobs);
+    return trialPool(sharedImages(opened.images, machine), jobs);
   } finally {
-    for (const { dump } of images) dump.close();
+    opened.close();
   }
+}
+
+async function openMachine(name: string, flags: CompareFlags): Promise<OpenImages> {
+  const { dump } = await openInput([name], inputFlagsOf(flags));
+  return { images: [{ name, ...foreignImage(dump) }], close: () => dump.close() };
 }
 
 /** Throws where the file is of another campaign. */

@@ -40,22 +40,24 @@ export async function answerCompare(
 }
 
 /** Says what trials came to, in all forms that were asked for; what is wrong is known before. */
-function teller(
-  { flags, mixes }: CampaignFlags,
-  settings: Settings,
-  io: Io,
-): (results: Pick<Results, 'campaign' | 'trials'>, due: number, input: string) => number {
+function teller({ flags, mixes }: CampaignFlags, settings: Settings, io: Io): Tell {
   const requirements = (flags.require ?? []).flatMap(parseRequirements);
   const { baseline: file } = flags;
   const baseline = file === undefined ? undefined : { file, results: readResults(file) };
-  return (results, due, input) => {
+  return async (results, due, input) => {
     const report = reportOf(results, { due, mixes, requirements, baseline });
-    writeOutputs(report, input, flags, io);
+    await writeOutputs(report, input, flags, io);
     if (flags.json === true || settings.json) io.out(documentOf(report, input));
     else io.out(`${compareLines({ report, input, ...viewOf(settings, io) }).join('\n')}\n`);
     return isAccepted(report) ? exitStatus.done : exitStatus.no;
   };
 }
+
+type Tell = (
+  results: Pick<Results, 'campaign' | 'trials'>,
+  due: number,
+  input: string,
+) => Promise<number>;
 
 function viewOf(settings: Settings, io: Io) {
   return {
@@ -71,12 +73,20 @@ function documentOf(report: CompareReport, input: string): string {
 }
 
 /** A report is made anew each time: it replaces the one of the run before. */
-function writeOutputs(report: CompareReport, input: string, flags: CompareFlags, io: Io): void {
-  const { json, junit, markdown } = flags;
+async function writeOutputs(
+  report: CompareReport,
+  input: string,
+  { json, junit, markdown, html }: CompareFlags,
+  io: Io,
+): Promise<void> {
   const write = (file: string, text: string): void => writeText(file, text, 'overwrite', io);
   if (typeof json === 'string') write(json, documentOf(report, input));
   if (junit !== undefined) write(junit, junitXml(report));
   if (markdown !== undefined) write(markdown, compareMarkdown(report, input));
+  if (html !== undefined) {
+    const { compareHtml } = await import('../render/compare/html.ts');
+    write(html, await compareHtml({ report, input }));
+  }
 }
 
 function init(
@@ -89,7 +99,12 @@ function init(
   return exitStatus.done;
 }
 
-function merge(files: readonly string[], given: CampaignFlags, settings: Settings, io: Io): number {
+async function merge(
+  files: readonly string[],
+  given: CampaignFlags,
+  settings: Settings,
+  io: Io,
+): Promise<number> {
   const { output, force } = given.flags;
   const tell = teller(given, settings, io);
   const merged = mergeResults(files.map((file) => ({ file, results: readResults(file) })));

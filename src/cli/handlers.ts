@@ -107,6 +107,7 @@ export interface CompareFlags extends InputFlags {
   readonly json?: string | true;
   readonly junit?: string;
   readonly markdown?: string;
+  readonly html?: string;
 }
 
 export type CompareRequest =

@@ -12,6 +12,7 @@ import type { Dump } from '../dump/types.ts';
 import type { MachineOptions } from '../machine/blueprint.ts';
 import type { DeviceState } from '../machine/devices.ts';
 import { parseFootprints } from '../machine/footprints.ts';
+import { heldDump } from '../machine/held-image.ts';
 import type { RunningDelta } from '../machine/running.ts';
 import { type FileOptions, fixtures, namesIn, openFile, readText } from './world.ts';
 
@@ -68,20 +69,57 @@ export async function openVmcore(file: string, options: FileOptions = {}): Promi
 
 /** An image by its name. Closing the dump is the caller's. Throws `usage` for an unknown one. */
 export async function openImage(name: string): Promise<Image> {
-  const known = imageNames();
-  if (!known.includes(name)) {
-    throw new DumpError('usage', `there is no image "${name}"${suggestion(name, known)}`, {
-      hint: `one of ${known.join(', ')}`,
-    });
-  }
-  const base = await openFile(join(folder, 'base.kdump'));
+  refuseUnknown(name);
+  const base = await openBase();
   try {
-    const options = await optionsOf(name);
-    return { dump: overlaid(base, await openFile(join(folder, `${name}.kdump`))), options };
+    return await imageOver(base, name);
   } catch (error) {
     base.close();
     throw error;
   }
+}
+
+export interface OpenImages {
+  readonly images: readonly (Image & { readonly name: string })[];
+  close(): void;
+}
+
+/** Several images over one base: its pages are the same arrays in all of them. */
+export async function openImages(names: Iterable<string>): Promise<OpenImages> {
+  const base = await openBase();
+  const images: OpenImages['images'][number][] = [];
+  const close = (): void => {
+    for (const { dump } of images) dump.close();
+    base.close();
+  };
+  try {
+    const held = heldDump(base);
+    for (const name of names) {
+      refuseUnknown(name);
+      images.push({ name, ...(await imageOver(held, name)) });
+    }
+    return { images, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function openBase(): Promise<Dump> {
+  return openFile(join(folder, 'base.kdump'));
+}
+
+async function imageOver(base: Dump, name: string): Promise<Image> {
+  const options = await optionsOf(name);
+  return { dump: overlaid(base, await openFile(join(folder, `${name}.kdump`))), options };
+}
+
+function refuseUnknown(name: string): void {
+  const known = imageNames();
+  if (known.includes(name)) return;
+  throw new DumpError('usage', `there is no image "${name}"${suggestion(name, known)}`, {
+    hint: `one of ${known.join(', ')}`,
+  });
 }
 
 async function optionsOf(name: string): Promise<Image['options']> {

@@ -1,6 +1,7 @@
 /** What a campaign came to, with what was required of it: all that any of its outputs says. */
 
 import type { Campaign } from './campaign.ts';
+import { changesOf, type ScenarioChange } from './changes.ts';
 import { baselineGate, type MethodGate } from './gate.ts';
 import { type FieldMix, fieldMix, lkdtmMix, scenariosOf, uniformMix } from './mix.ts';
 import { checkRequirement, type Requirement, type RequirementResult } from './requirement.ts';
@@ -26,6 +27,7 @@ export interface BaselineReport {
   /** Members of the campaigns that are not the same. */
   readonly differs: readonly string[];
   readonly methods: readonly MethodGate[];
+  readonly changes: readonly ScenarioChange[];
   /** In one of the two only: nothing is known of how they changed. */
   readonly onlyBaseline: readonly string[];
   readonly onlyCurrent: readonly string[];
@@ -108,6 +110,7 @@ function baselineOf(
     file,
     differs,
     methods: baselineGate(accepted, lines),
+    changes: changesOf(accepted, lines),
     onlyBaseline: before.filter((method) => !after.includes(method)),
     onlyCurrent: after.filter((method) => !before.includes(method)),
   };

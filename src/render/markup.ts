@@ -37,15 +37,18 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/**
- * Text for element content and quoted attributes. XML has no way to write control characters,
- * halves of surrogate pairs, U+FFFE and U+FFFF (XML 1.0, production 2): they become U+FFFD. So do
- * the marks that change the direction of what follows.
- */
+/** Text for element content and quoted attributes. */
 function escaped(text: string): string {
-  return text
-    .replace(/[\p{Cc}\p{Cs}\ufffe\uffff\u202a-\u202e\u2066-\u2069]/gu, (found) =>
-      /[\t\n]/.test(found) ? found : '\ufffd',
-    )
-    .replace(/[&<>"']/g, (found) => entities[found]!);
+  return writable(text).replace(/[&<>"']/g, (found) => entities[found]!);
+}
+
+/**
+ * Text that can stand in a document. XML has no way to write control characters, halves of
+ * surrogate pairs, U+FFFE and U+FFFF (XML 1.0, production 2): they become U+FFFD. So do the marks
+ * that change the direction of what follows.
+ */
+export function writable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}\ufffe\uffff\u202a-\u202e\u2066-\u2069]/gu, (found) =>
+    /[\t\n]/.test(found) ? found : '\ufffd',
+  );
 }

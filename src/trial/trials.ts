@@ -54,16 +54,22 @@ export class Common {
   /** For pages that never change. */
   readonly remembering: Codecs;
   readonly tables: RememberedTables = rememberedTables();
+  #judged = 0;
 
   constructor(codecs: Codecs) {
     this.codecs = codecs;
     this.remembering = rememberingCodecs(codecs);
   }
+
+  /** By number, the first one included: by seed it would be each trial of a campaign's seed 0. */
+  isToBeCheckedInFull(): boolean {
+    return this.#judged++ % judgedInFull === 0;
+  }
 }
 
 /** How many set-ups are kept: every method and some hardware take turns in a campaign. */
 const maxPrepared = 24;
-/** One run in so many, by seed, is judged from the bytes of its file, with nothing remembered. */
+/** One run in so many is judged from the bytes of its file too, with nothing remembered. */
 const judgedInFull = 100;
 
 export class Trials {
@@ -107,7 +113,8 @@ export class Trials {
     const file = new KeptFile();
     const inMemory: CaptureTarget = { sink: file, open: () => file.source() };
     const report = await run.conclude(target ?? inMemory, tools, this.#questioner);
-    if (target === undefined && report.saved !== undefined && seed % judgedInFull === 0) {
+    const isJudged = target === undefined && report.saved !== undefined;
+    if (isJudged && this.#common.isToBeCheckedInFull()) {
       await this.#check(run, report, file.source());
     }
     return { ...report, seed };

@@ -66,6 +66,7 @@ const ofOptions: Readonly<Record<string, Values>> = {
   json: files('.json'),
   junit: files('.xml'),
   markdown: files('.md'),
+  html: files('.html'),
   from: scenarios,
   dir: files(),
   protocol: () => listed(['netdump', 'lkcd', 'both'], (name) => [name, '']),

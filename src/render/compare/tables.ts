@@ -15,6 +15,7 @@ import {
 import type { TrialLine } from '../../compare/trial-line.ts';
 import { type VerdictClass, verdictClasses } from '../../trial/verdict-classes.ts';
 import { virtualTime } from '../words.ts';
+import { changeTable } from './change-table.ts';
 
 export interface TableSection {
   readonly title: string;
@@ -59,7 +60,7 @@ export function tablesOf(report: CompareReport): TableSection[] {
   const before = at('before the panic');
   return [
     ...(requirements.length > 0 ? [requirementTable(requirements)] : []),
-    ...(baseline === null ? [] : [baselineTable(baseline.methods)]),
+    ...(baseline === null ? [] : [baselineTable(baseline.methods), changeTable(baseline)]),
     outcomes('Methods that work after the panic', at('after the panic'), summary, ''),
     ...(outside.length > 0
       ? [outcomes('From outside of the machine', outside, summary, bound)]

@@ -19,13 +19,16 @@ const dark = `
   --absent: #d99a35; --damaged: #a86bc4; --different: #ff6a55; --reserved: #a58cf0;
   --stroke: #2a1b00;`;
 
-export const pictureCss = `
+export const colourCss = `
 :root {${light}
 }
 @media screen and (prefers-color-scheme: dark) {
 :root {${dark}
 }
 }
+`;
+
+export const pictureCss = `${colourCss}\
 svg { font: 14px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: var(--ink); }
 svg .ground { fill: var(--ground); }
 svg .heading { font-size: 18px; font-weight: 600; }
