@@ -7,6 +7,7 @@ import type { RequirementResult } from '../../compare/requirement.ts';
 import type { Interval } from '../../compare/statistics/wilson.ts';
 import {
   type MethodSummary,
+  type MixRate,
   type Rate,
   type StratumAxis,
   type Summary,
@@ -29,6 +30,8 @@ export interface TableSection {
   readonly importance: 'main' | 'detail';
 }
 
+/** But for what fractions lose. */
+export const wholeMix = 0.9995;
 /** Causes of a method that are named where not all are. */
 const causesShown = 3;
 const leftOut: readonly VerdictClass[] = ['not-triggered', 'undecidable'];
@@ -95,7 +98,7 @@ function outcomes(
     ],
     rows: methods.map((method) => [
       method.method,
-      ...method.mixes.map(({ rate, interval }) => rateText(rate, interval)),
+      ...method.mixes.map(mixText),
       String(method.n),
       ...shown.map((name) => String(method.classes[name])),
     ]),
@@ -257,6 +260,12 @@ export function requirementText({ method, verdict, operator, bound: value }: Req
 
 export function exampleText({ scenario, seed }: TrialLine): string {
   return `${scenario}, seed ${seed}`;
+}
+
+/** Where not all of the mix ran, or counts, the rate is of that part. */
+function mixText({ rate, interval, covered }: MixRate): string {
+  const part = rate === null || covered > wholeMix ? '' : ` (of ${percent(covered)})`;
+  return `${rateText(rate, interval)}${part}`;
 }
 
 export function rateText(rate: number | null, interval: Interval | null): string {
