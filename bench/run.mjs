@@ -4,8 +4,8 @@
  * processes, because an answer should cost what it touches; then what a trial on the emulated
  * machine costs, alone and in a campaign, what a dump server takes, and how fast pages are packed
  * (`npm run bench -- compare`, `-- serve`, `-- codecs`: only that). Times are printed, never a
- * reason to fail; a failed command is, and so is a peer that CI has installed. Where no guest can be
- * made, a large file is written instead.
+ * reason to fail; a failed command is, and so is a peer that CI has installed. Where no guest can
+ * be made, a large file is written instead.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
