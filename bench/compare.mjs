@@ -21,7 +21,7 @@ const methods = ['kexec', 'mkdump', 'diskdump', 'lkcd-disk', 'netdump', 'hypervi
 const scenarios = ['null-process', 'deaf-cpu', 'queue-lock-held', 'network-lossy'];
 const goals = { speedUp: 1.8, megabytes: 60 };
 const sampleMs = 50;
-const rounds = 2;
+const rounds = 1;
 /** Set-up and caches are behind it. */
 const warm = 0.1;
 

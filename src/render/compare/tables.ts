@@ -1,6 +1,7 @@
 /** A comparison as tables of words: text, Markdown and HTML show the same ones. */
 
 import { humanSize, plural } from '../../bytes/text.ts';
+import type { Cause } from '../../compare/causes.ts';
 import type { MethodGate } from '../../compare/gate.ts';
 import { type CompareReport, isWhole } from '../../compare/report.ts';
 import type { RequirementResult } from '../../compare/requirement.ts';
@@ -121,7 +122,7 @@ function causes({ methods }: Summary): TableSection {
           String(cause.count),
           percent(cause.count / failures),
           cause.stage ?? 'no stage: the dump',
-          [cause.kind, cause.object].filter((word) => word !== null).join(': '),
+          byText(cause),
           cause.verdict,
           exampleText(cause.example),
         ]);
@@ -256,6 +257,12 @@ function baselineTable(methods: readonly MethodGate[]): TableSection {
 
 export function requirementText({ method, verdict, operator, bound: value }: RequirementResult) {
   return `${method}.${verdict} ${operator} ${value}`;
+}
+
+/** What stopped the stage, or what the judge found first where all were gone through. */
+function byText({ stage, kind, object, example }: Cause): string {
+  if (stage === null) return example.reason;
+  return [kind, object].filter((word) => word !== null).join(': ');
 }
 
 export function exampleText({ scenario, seed }: TrialLine): string {
