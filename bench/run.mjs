@@ -2,9 +2,10 @@
  * `npm run bench`: wall time and peak memory of first answers, ours and crash's, on the same file
  * in the same run: the default machine, a small dump, and that of a guest of 4 GB with 1,000
  * processes, because an answer should cost what it touches; then what a trial on the emulated
- * machine costs, what a dump server takes, and how fast pages are packed (`npm run bench -- serve`,
- * `-- codecs`: only that). Times are printed, never a reason to fail; a failed command is, and so
- * is a peer that CI has installed. Where no guest can be made, a large file is written instead.
+ * machine costs, alone and in a campaign, what a dump server takes, and how fast pages are packed
+ * (`npm run bench -- compare`, `-- serve`, `-- codecs`: only that). Times are printed, never a
+ * reason to fail; a failed command is, and so is a peer that CI has installed. Where no guest can
+ * be made, a large file is written instead.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchAnswers, benchList, crashFor } from './answers.mjs';
 import { benchCodecs } from './codecs.mjs';
+import { benchCompare } from './compare.mjs';
 import { benchConvert, benchSparse } from './convert.mjs';
 import { guestDump, large as largeGuest, middling } from './guest.mjs';
 import { makeLarge } from './large.mjs';
@@ -54,6 +56,7 @@ async function benchAll() {
   await benchAnswers(title, file, [...questions, 'foreach bt'], folder, peer);
   await benchList(title, file, 'sym -l');
   await benchTrials(trials);
+  await benchCompare(folder, trials);
   await benchServe(folder);
   await benchCodecs(title, file, folder);
   await onlyConvert([middling]);
@@ -78,6 +81,7 @@ try {
   const [, , only] = process.argv;
   if (only === 'codecs') await onlyCodecs();
   else if (only === 'serve') await benchServe(folder);
+  else if (only === 'compare') await benchCompare(folder, trialsAsked());
   else if (only === 'convert') await onlyConvert([middling, largeGuest]);
   else await benchAll();
 } finally {

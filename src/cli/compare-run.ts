@@ -67,9 +67,11 @@ async function runMissing(campaign: Campaign, shard: Shard, running: Running): P
     [...jobsOf(campaign, shard, seeds)].filter(({ method, scenario: { name }, seed }) => {
       return !trials.has({ method, scenario: name, seed });
     });
-  const due = missing(campaign.seeds).length;
+  const all = missing(campaign.seeds);
+  const due = all.length;
   if (due === 0) return;
-  const pool = await poolOf(campaign, flags, Math.min(jobs, due));
+  const images = new Set(all.map(({ scenario }) => scenario.image));
+  const pool = await poolOf(campaign.machine, images, Math.min(jobs, due), flags);
   const progress = io.progress ? trialProgress(io) : undefined;
   let done = 0;
   const add = (): void => progress?.update(++done, due);
@@ -115,13 +117,14 @@ async function each<T>(
   await Promise.all(Array.from({ length: Math.min(atOnce, all.length) }, worker));
 }
 
-/** Threads that share the images that the scenarios name. */
-async function poolOf(campaign: Campaign, flags: CompareFlags, jobs: number): Promise<TrialPool> {
-  const { machine, scenarios } = campaign;
-  const opened =
-    machine === null
-      ? await openImages(new Set(scenarios.map(({ image }) => image)))
-      : await openMachine(machine, flags);
+/** Threads that share the images, or the one machine of the user's. */
+async function poolOf(
+  machine: string | null,
+  images: ReadonlySet<string>,
+  jobs: number,
+  flags: CompareFlags,
+): Promise<TrialPool> {
+  const opened = machine === null ? await openImages(images) : await openMachine(machine, flags);
   try {
     return trialPool(sharedImages(opened.images, machine), jobs);
   } finally {

@@ -1,9 +1,9 @@
 /** `tsdump compare`: runs a campaign or puts parts of one together, and tells what came of it. */
 
 import { DumpError } from '../bytes/errors.ts';
-import { countJobs, wholeCampaign } from '../compare/campaign.ts';
+import { type Campaign, countJobs, wholeCampaign } from '../compare/campaign.ts';
 import { campaignTemplate } from '../compare/campaign-file.ts';
-import { type CompareReport, isAccepted, reportOf } from '../compare/report.ts';
+import { type CompareReport, isAccepted, refuseOthers, reportOf } from '../compare/report.ts';
 import { parseRequirements } from '../compare/requirement.ts';
 import { mergeResults, type Results } from '../compare/results.ts';
 import { compareEnvelope } from '../render/compare/json.ts';
@@ -33,15 +33,21 @@ export async function answerCompare(
   if (campaign.untilWidth !== null && shard.count > 1) {
     throw new DumpError('usage', '--until-width: a part of a campaign cannot tell when to stop');
   }
-  const tell = teller(given, settings, io);
+  const tell = teller(given, campaign, settings, io);
   const trials = await runCampaign(campaign, shard, flags, io);
   const input = flags.output ?? usualResults;
   return tell({ campaign, trials }, countJobs(campaign, shard), input);
 }
 
 /** Says what trials came to, in all forms that were asked for; what is wrong is known before. */
-function teller({ flags, mixes }: CampaignFlags, settings: Settings, io: Io): Tell {
+function teller(
+  { flags, mixes }: CampaignFlags,
+  campaign: Campaign,
+  settings: Settings,
+  io: Io,
+): Tell {
   const requirements = (flags.require ?? []).flatMap(parseRequirements);
+  refuseOthers(campaign, { mixes, requirements });
   const { baseline: file } = flags;
   const baseline = file === undefined ? undefined : { file, results: readResults(file) };
   return async (results, due, input) => {
@@ -106,9 +112,9 @@ async function merge(
   io: Io,
 ): Promise<number> {
   const { output, force } = given.flags;
-  const tell = teller(given, settings, io);
   const merged = mergeResults(files.map((file) => ({ file, results: readResults(file) })));
   const { campaign, trials } = merged;
+  const tell = teller(given, campaign, settings, io);
   if (output !== undefined) {
     const sorted = trials.lines.map((line) => JSON.stringify(line)).sort();
     const text = `${[JSON.stringify(campaign), ...sorted].join('\n')}\n`;

@@ -1,9 +1,17 @@
 /** What a campaign came to, with what was required of it: all that any of its outputs says. */
 
+import { DumpError } from '../bytes/errors.ts';
 import type { Campaign } from './campaign.ts';
 import { changesOf, type ScenarioChange } from './changes.ts';
 import { baselineGate, type MethodGate } from './gate.ts';
-import { type FieldMix, fieldMix, lkdtmMix, scenariosOf, uniformMix } from './mix.ts';
+import {
+  type FieldMix,
+  fieldMix,
+  lkdtmMix,
+  type Mix,
+  type MixScenario,
+  uniformMix,
+} from './mix.ts';
 import { checkRequirement, type Requirement, type RequirementResult } from './requirement.ts';
 import type { Results } from './results.ts';
 import { type Sequential, sequentialOf } from './sequential.ts';
@@ -41,20 +49,29 @@ export interface ReportOptions {
   readonly baseline?: { readonly file: string; readonly results: Results } | undefined;
 }
 
-/** Throws `usage` for a mix or a requirement that the campaign has nothing for. */
+/** Before anything runs. Throws `usage` for a mix or a bound that the campaign has nothing for. */
+export function refuseOthers(
+  campaign: Campaign,
+  { mixes, requirements }: Pick<ReportOptions, 'mixes' | 'requirements'>,
+): void {
+  mixesOf(campaign, mixes);
+  const { methods } = campaign;
+  const other = requirements.find(({ method }) => !methods.includes(method));
+  if (other === undefined) return;
+  throw new DumpError('usage', `${other.method} is required and is not run`, {
+    hint: `methods of this campaign: ${methods.join(', ')}`,
+  });
+}
+
+/** Throws as `refuseOthers` does. */
 export function reportOf(
   { campaign, trials }: Pick<Results, 'campaign' | 'trials'>,
   { due, mixes, requirements, baseline }: ReportOptions,
 ): CompareReport {
   const { repeated } = trials;
   const lines = inOrder(trials.lines, campaign);
-  const scenarios = scenariosOf(lines);
-  const hasGrid = scenarios.some(({ point, crash }) => point !== null && crash !== null);
-  const summary = summaryOf({ lines, repeated }, [
-    uniformMix(scenarios),
-    ...(hasGrid ? [lkdtmMix(scenarios)] : []),
-    ...mixes.map((mix) => fieldMix(mix, scenarios)),
-  ]);
+  refuseOthers(campaign, { mixes, requirements });
+  const summary = summaryOf({ lines, repeated }, mixesOf(campaign, mixes));
   const { untilWidth } = campaign;
   return {
     campaign,
@@ -64,6 +81,19 @@ export function reportOf(
     requirements: requirements.map((each) => checkRequirement(each, summary.methods)),
     baseline: baseline === undefined ? null : baselineOf(baseline, campaign, lines),
   };
+}
+
+/** Of all scenarios that the campaign has, whatever ran of it. */
+function mixesOf(campaign: Campaign, mixes: readonly FieldMix[]): Mix[] {
+  const scenarios = campaign.scenarios.map(({ name, point, crash, load }): MixScenario => {
+    return { scenario: name, point, crash, load };
+  });
+  const hasGrid = scenarios.some(({ point, crash }) => point !== null && crash !== null);
+  return [
+    uniformMix(scenarios),
+    ...(hasGrid ? [lkdtmMix(scenarios)] : []),
+    ...mixes.map((mix) => fieldMix(mix, scenarios)),
+  ];
 }
 
 /** As the campaign has them: trials come in any order, and none of it may show. */

@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { program, type Run, tsdump } from '../support/cli.ts';
+import { methodWords } from '../../src/capture/catalogue.ts';
+import { program, type Run, root, tsdump } from '../support/cli.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsdump-compare-'));
@@ -153,7 +154,7 @@ describe('gates', () => {
   test.each([
     [['--require', 'kexec >= 1'], 2, 'is no METHOD.CLASS >= SHARE'],
     [['--require', 'kexec.undecidable < 1'], 2, 'no rate is made of class'],
-    [['--require', 'netdump.complete > 0'], 2, 'netdump is required and was not run'],
+    [['--require', 'netdump.complete > 0'], 2, 'netdump is required and is not run'],
     [['--baseline', 'nothing-there'], 6, 'ENOENT'],
     [['--baseline', 'compare.yaml'], 4, 'line 1 is no JSON'],
   ])('%j: status %i', (words, status, message) => {
@@ -171,6 +172,15 @@ test('--until-width ends with fewer seeds, and says what it knows', () => {
   expect(stopped.stdout).toContain('Stopped: every rate is known well enough');
   const again = here('compare', ...words, '--seeds', '500', '-o', 'narrow', '--resume');
   expect(again.stdout).toBe(stopped.stdout);
+});
+
+test('the standard campaign has every method and generation, and the whole grid', () => {
+  const file = join(root, 'fixtures/campaigns/standard.yaml');
+  const words = ['--campaign', file, '--shard', '1/9999', '--seeds', '1'];
+  expect(here('compare', ...words, '-o', 'standard').stderr).toBe('');
+  const { methods, scenarios } = JSON.parse(linesOf('standard')[0]!);
+  expect(methods).toEqual(methodWords);
+  expect(scenarios).toHaveLength(228);
 });
 
 test.each([

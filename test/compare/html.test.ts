@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { pathOf } from '../../bench/peers.mjs';
-import { type FieldMix, mixAxes } from '../../src/compare/mix.ts';
+import { type FieldMix, mixAxes, scenariosOf } from '../../src/compare/mix.ts';
 import { type CompareReport, type ReportOptions, reportOf } from '../../src/compare/report.ts';
 import { parseRequirements } from '../../src/compare/requirement.ts';
 import type { TrialLine } from '../../src/compare/trial-line.ts';
@@ -47,7 +47,10 @@ function reportOn(lines: readonly TrialLine[], options: Partial<ReportOptions> =
   const campaign: CompareReport['campaign'] = {
     schema: 'campaign/1',
     methods: [...new Set(lines.map(({ method }) => method))],
-    scenarios: [],
+    scenarios: scenariosOf(lines).map(({ scenario, ...facts }) => ({
+      ...{ name: scenario, image: scenario, ...facts },
+      ...{ trigger: null, hardware: null, faults: [] },
+    })),
     seeds: { first: 1, count: 4 },
     level: 31,
     machine: null,

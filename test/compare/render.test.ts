@@ -20,7 +20,7 @@ const campaign: Campaign = {
   schema: 'campaign/1',
   methods,
   scenarios: ['a', 'b'].map((name) => ({
-    ...{ name, image: name, point: null, crash: null, load: 'idle' as const },
+    ...{ name, image: name, point: name, crash: null, load: 'idle' as const },
     ...{ trigger: null, hardware: null, faults: [] },
   })),
   seeds: { first: 1, count: 10 },

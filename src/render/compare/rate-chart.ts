@@ -13,7 +13,7 @@ import {
   rowLabelsWidth,
   rowScale,
 } from './chart-rows.ts';
-import { percent, rateText } from './tables.ts';
+import { percent, rateText, wholeMix } from './tables.ts';
 
 const legend = {
   ...legendLook,
@@ -56,7 +56,8 @@ export function rateChart({ methods, mixes, level }: Summary): Chart {
   const data = methods.flatMap(({ method, mixes: rates }) =>
     rates.flatMap(({ mix, rate, interval, covered }, at): RateMark[] => {
       if (rate === null) return [];
-      const part = covered > 0.9995 ? '' : `\n${percent(covered)} of the mix has trials that count`;
+      const part =
+        covered > wholeMix ? '' : `\n${percent(covered)} of the mix has trials that count`;
       const sure = interval === null ? '' : ` (${percent(level)}, bootstrap over panic images)`;
       const said = `${method}, mix ${mix}\n${rateText(rate, interval)}${sure}${part}`;
       const { low, high } = interval ?? { low: rate, high: rate };

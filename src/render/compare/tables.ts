@@ -1,12 +1,14 @@
 /** A comparison as tables of words: text, Markdown and HTML show the same ones. */
 
 import { humanSize, plural } from '../../bytes/text.ts';
+import type { Cause } from '../../compare/causes.ts';
 import type { MethodGate } from '../../compare/gate.ts';
 import { type CompareReport, isWhole } from '../../compare/report.ts';
 import type { RequirementResult } from '../../compare/requirement.ts';
 import type { Interval } from '../../compare/statistics/wilson.ts';
 import {
   type MethodSummary,
+  type MixRate,
   type Rate,
   type StratumAxis,
   type Summary,
@@ -29,6 +31,8 @@ export interface TableSection {
   readonly importance: 'main' | 'detail';
 }
 
+/** But for what fractions lose. */
+export const wholeMix = 0.9995;
 /** Causes of a method that are named where not all are. */
 const causesShown = 3;
 const leftOut: readonly VerdictClass[] = ['not-triggered', 'undecidable'];
@@ -95,7 +99,7 @@ function outcomes(
     ],
     rows: methods.map((method) => [
       method.method,
-      ...method.mixes.map(({ rate, interval }) => rateText(rate, interval)),
+      ...method.mixes.map(mixText),
       String(method.n),
       ...shown.map((name) => String(method.classes[name])),
     ]),
@@ -118,7 +122,7 @@ function causes({ methods }: Summary): TableSection {
           String(cause.count),
           percent(cause.count / failures),
           cause.stage ?? 'no stage: the dump',
-          [cause.kind, cause.object].filter((word) => word !== null).join(': '),
+          byText(cause),
           cause.verdict,
           exampleText(cause.example),
         ]);
@@ -255,8 +259,20 @@ export function requirementText({ method, verdict, operator, bound: value }: Req
   return `${method}.${verdict} ${operator} ${value}`;
 }
 
+/** What stopped the stage, or what the judge found first where all were gone through. */
+function byText({ stage, kind, object, example }: Cause): string {
+  if (stage === null) return example.reason;
+  return [kind, object].filter((word) => word !== null).join(': ');
+}
+
 export function exampleText({ scenario, seed }: TrialLine): string {
   return `${scenario}, seed ${seed}`;
+}
+
+/** Where not all of the mix ran, or counts, the rate is of that part. */
+function mixText({ rate, interval, covered }: MixRate): string {
+  const part = rate === null || covered > wholeMix ? '' : ` (of ${percent(covered)})`;
+  return `${rateText(rate, interval)}${part}`;
 }
 
 export function rateText(rate: number | null, interval: Interval | null): string {

@@ -4,11 +4,12 @@ import { Chalk, type ChalkInstance } from 'chalk';
 import { humanSize, plural } from '../../bytes/text.ts';
 import type { NeededRun, Needs } from '../../trial/needs.ts';
 import { wrapped } from '../lines.ts';
-import { type Markup, markup } from '../markup.ts';
+import { markup } from '../markup.ts';
 import { hexAddress } from '../words.ts';
 import type { Drawing } from './drawing.ts';
+import { mapRowMarks } from './map-row.ts';
 import { addGap, type MapGap, type MapSize, powerOfTwo } from './memory-map.ts';
-import { legendMarks, mapLayout, runsOf } from './svg-memory.ts';
+import { legendMarks, mapLayout } from './svg-memory.ts';
 import { addressWidth, gapLine, legendRows, type TerminalStyle } from './terminal.ts';
 
 /** From the least to the most delicate. */
@@ -101,7 +102,7 @@ function sign(state: NeedState, chalk: ChalkInstance): string {
   return state === 'none' ? characters.none : chalk[paints[state]](characters[state]);
 }
 
-const { left, top, columns: svgColumns, cellWidth, cellHeight, pitch } = mapLayout;
+const { left, top, columns: svgColumns, pitch } = mapLayout;
 
 /** For a picture. */
 export function needsDrawing(needs: Needs, title: string): Drawing {
@@ -117,30 +118,11 @@ export function needsDrawing(needs: Needs, title: string): Drawing {
     description: heading(map, svgColumns),
     height: legend.bottom,
     body: [
-      ...map.rows.map((row, index) => rowMarks(row, map, top + index * pitch)),
+      ...map.rows.map((row, index) =>
+        mapRowMarks(row, map, top + index * pitch, { styles, texts }),
+      ),
       markup`<text class="tick" x="${left}" y="${bottom + 12}">${heading(map, svgColumns)}</text>`,
       ...legend.marks,
     ],
   };
-}
-
-function rowMarks(row: NeedsRow | MapGap, { pageSize, pagesPerCell }: NeedsMap, y: number): Markup {
-  const address = hexAddress(row.firstPfn * pageSize);
-  const label = markup`<text class="mono soft end" x="${left - 10}" y="${y + 11}">\
-${address}</text>`;
-  if ('endPfn' in row) {
-    const end = hexAddress(row.endPfn * pageSize);
-    return markup`${label}<text class="tick" x="${left}" y="${y + 11}">no RAM below ${end}</text>`;
-  }
-  const at = (cell: number): number => (row.firstPfn + cell * pagesPerCell) * pageSize;
-  const cells = runsOf(row.cells).flatMap(({ value, first, end }) => {
-    if (value === 'none') return [];
-    const text = `${hexAddress(at(first))}-${hexAddress(at(end) - 1)}: ${texts[value]}`;
-    const x = left + first * cellWidth;
-    return [
-      markup`<rect class="${styles[value]}" x="${x}" y="${y}" width="${(end - first) * cellWidth}" \
-height="${cellHeight}"><title>${text}</title></rect>`,
-    ];
-  });
-  return markup`${label}${cells}`;
 }

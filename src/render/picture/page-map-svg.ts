@@ -4,21 +4,13 @@ import { humanSize, plural } from '../../bytes/text.ts';
 import type { PageState } from '../../dump/types.ts';
 import { shortened } from '../lines.ts';
 import { type Markup, markup } from '../markup.ts';
-import { hexAddress } from '../words.ts';
 import type { Drawing } from './drawing.ts';
-import type { MapGap } from './memory-map.ts';
-import {
-  type MappedPages,
-  type PageMap,
-  type PageRow,
-  pageMapOf,
-  pageStates,
-  pageStateText,
-} from './page-map.ts';
+import { mapRowMarks } from './map-row.ts';
+import { type MappedPages, pageMapOf, pageStates, pageStateText } from './page-map.ts';
 import { headingLength, margin, svgDocument, textLength } from './svg.ts';
-import { legendMarks, mapLayout, runsOf } from './svg-memory.ts';
+import { legendMarks, mapLayout } from './svg-memory.ts';
 
-const { left, top, columns, cellWidth, cellHeight, pitch } = mapLayout;
+const { left, top, columns, pitch } = mapLayout;
 
 /** The styles of a capture's map that stand for the same. */
 const styles: Readonly<Record<PageState, string>> = {
@@ -64,35 +56,15 @@ function pageMapDrawing(pages: MappedPages): Drawing {
     description: shown.map((state) => pageStateText[state]).join(', '),
     height: legend.bottom,
     body: [
-      ...map.rows.map((row, index) => rowMarks(row, map, top + index * pitch)),
+      ...map.rows.map((row, index) =>
+        mapRowMarks(row, map, top + index * pitch, { styles, texts: pageStateText }),
+      ),
       markup`<text class="tick" x="${left}" y="${bottom + 12}">a cell is ${humanSize(cell)} \
 (${plural(map.pagesPerCell, 'page')}) and shows what most of its pages are, or the damage in \
 it; a row is ${humanSize(cell * columns)}</text>`,
       ...legend.marks,
     ],
   };
-}
-
-function rowMarks(row: PageRow | MapGap, map: PageMap, y: number): Markup {
-  const { pageSize, pagesPerCell } = map;
-  const address = hexAddress(row.firstPfn * pageSize);
-  const label = markup`<text class="mono soft end" x="${left - 10}" y="${y + 11}">\
-${address}</text>`;
-  if ('endPfn' in row) {
-    const end = hexAddress(row.endPfn * pageSize);
-    return markup`${label}<text class="tick" x="${left}" y="${y + 11}">no RAM below ${end}</text>`;
-  }
-  const at = (cell: number): number => (row.firstPfn + cell * pagesPerCell) * pageSize;
-  const cells = runsOf(row.cells).flatMap(({ value, first, end }) => {
-    if (value === 'none') return [];
-    const text = `${hexAddress(at(first))}-${hexAddress(at(end) - 1)}: ${pageStateText[value]}`;
-    const x = left + first * cellWidth;
-    return [
-      markup`<rect class="${styles[value]}" x="${x}" y="${y}" width="${(end - first) * cellWidth}" \
-height="${cellHeight}"><title>${text}</title></rect>`,
-    ];
-  });
-  return markup`${label}${cells}`;
 }
 
 function swatch(state: PageState): Markup {
